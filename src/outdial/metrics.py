@@ -50,6 +50,7 @@ RECOGNITIONS_WAITING = _gauge("recognitions_waiting", "Words that wait for a rec
 SPEECH_REPLACED = _counter(
     "speech_replaced", "Speech vendors that failed in a call and are asked no more in it", "part", "vendor", "fault"
 )
+PREVIEW_CHARACTERS = _counter("speech_preview_characters", "Characters that vendors spoke in previews", "vendor")
 
 # The process.
 LOOP_LATE = _histogram("event_loop_late", "How late the event loop woke who had asked for it", _SHORT_S)

@@ -1,13 +1,16 @@
 """Which speech vendors there are for a workspace, and whether its keys work, against simulated vendors."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
 
+from outdial.agents.previews import Previews
 from outdial.settings import Settings
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import SimulatorConfig, serve
+from outdial.speech.instant import InstantTextToSpeech
 from speech.recognition.callee import WordEars
 from speech.synthesis.in_memory import WordVoice
 
@@ -101,3 +104,22 @@ async def test_a_vendor_s_key_is_used_by_agents_that_speak_or_listen_with_it(cli
         "cartesia_api_key": ["Front desk"],
         "deepgram_api_key": ["Front desk"],
     }
+
+
+async def test_a_vendors_voice_is_heard_before_an_agent_has_it(client, app, services, simulator):
+    app.state.services = replace(services, previews=Previews(InstantTextToSpeech(), per_minute=4))
+
+    async def hear(voice, text="Guten Tag, {name|Sie}.", **rest):
+        return await client.post("/v1/agents/preview-voice", json={"voice": voice, "text": text, **rest})
+
+    keyless = await hear("deepgram/aura-2-lara-de")
+    assert (keyless.status_code, keyless.json()["code"]) == (503, "voice_unavailable")
+    assert "unauthorized" in keyless.json()["detail"]
+    await client.put("/v1/secrets/deepgram_api_key", json={"value": "k"})
+    heard = await hear("deepgram/aura-2-lara-de", language="de-DE")
+    assert (heard.status_code, heard.headers["content-type"], heard.content[:4]) == (200, "audio/wav", b"RIFF")
+    for voice, field in (("acme/x", "voice"), ("assemblyai/x", "voice"), ("deepgram", "voice")):
+        answer = await hear(voice)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field), voice
+    assert (await hear("deepgram/aura-2-lara-de", text="a" * 501)).status_code == 422
+    assert [(await hear("deepgram/aura-2-lara-de")).status_code for _ in range(3)][-1] == 429

@@ -75,13 +75,11 @@ async def test_without_agents_the_list_says_how_to_begin(editor, tenant, engine)
     assert "No agent yet" in words((await editor.get("/agents")).text)
 
 
-OTHER_KINDS = ("model_reminder", "relay_reminder", "voiceflow_reminder")
-
-
 async def test_a_new_agent_starts_from_an_example_or_from_nothing(editor):
     page = (await editor.get("/agents")).text
     sources = [unescape(value) for value in re.findall(r'name="source" value="([^"]*)"', page)]
-    assert sources == [EXAMPLE, *(load_example(name) for name in ("payment_plan", "blank", *OTHER_KINDS))]
+    others = ("german_reminder", "payment_plan", "blank", "model_reminder", "relay_reminder", "voiceflow_reminder")
+    assert sources == [EXAMPLE, *map(load_example, others)]
     for source in sources:
         answer = await editor.post("/v1/agents", json={"name": "New", "source": source})
         assert answer.status_code == 201
@@ -255,3 +253,25 @@ async def test_viewers_see_the_form_and_can_not_talk_to_the_model(viewer, editor
     page = (await viewer.get(f"/agents/{made.json()['id']}")).text
     assert re.search(r"<fieldset disabled>", page)
     assert 'id="talk-begin"' not in page
+
+
+async def test_voice_and_language_are_chosen_for_any_agent_and_written_into_its_source(editor, viewer):
+    source = "agent:\n  name: Desk  # ours\nsteps: {a: {hang_up: Goodbye.}}\n"
+    agent = (await editor.post("/v1/agents", json={"name": "Desk", "source": source})).json()
+    page = (await editor.get(f"/agents/{agent['id']}")).text
+    assert 'value="deepgram/aura-2-lara-de"' in page  # among what may be chosen
+    assert re.search(r"<fieldset [^>]*disabled", (await viewer.get(f"/agents/{agent['id']}")).text)
+
+    async def choose(source, name, value):
+        edit = {"path": ["agent", name], "value": value}
+        part = (await editor.post(f"/agents/{agent['id']}/speech", json={"source": source, "edit": edit})).text
+        return unescape(re.search(r'<textarea id="speech-source"[^>]*>\n(.*?)</textarea>', part, re.DOTALL)[1]), part
+
+    german, _ = await choose(source, "language", "de-DE")
+    spoken, part = await choose(german, "voice", "deepgram/aura-2-lara-de")
+    assert 'id="speech-language" value="de-DE"' in part
+    chosen = "  language: de-DE\n  voice: deepgram/aura-2-lara-de\n"
+    assert spoken.replace('"', "") == source.replace("steps", chosen + "steps")
+    assert (await choose(spoken, "voice", None))[0] == german
+    untouched, part = await choose(spoken, "name", "Other")
+    assert (untouched, "only language, voice and recognition" in part) == (spoken, True)

@@ -11,6 +11,7 @@ from outdial.media.frames import SAMPLE_RATE_HZ
 from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
 from outdial.refusals import LimitReached, Unavailable
 from outdial.speech.base import SpeechUnavailable, TextToSpeech
+from outdial.speech.wire.failures import VendorFailed
 from outdial.token_buckets import TokenBuckets
 
 logger = logging.getLogger(__name__)
@@ -30,15 +31,20 @@ class Previews:
         self._one_at_a_time = asyncio.Semaphore(1)
         self._buckets = TokenBuckets(per_s=per_minute / 60, at_once=per_minute, clock=clock)  # by workspace
 
-    async def wav(self, workspace_id: str, text: str) -> bytes:
-        """PCM16, 8000 Hz, mono, after the way to the phone and back: mu-law is what is heard.
+    async def wav(self, workspace_id: str, text: str, *, by: TextToSpeech | None = None) -> bytes:
+        """PCM16, 8000 Hz, mono, after the way to the phone and back: mu-law is what is heard. `by`: another voice than
+        that of the calls, such as a vendor's, which costs what it costs.
 
         Raises LimitReached, and Unavailable when the engine fails or takes too long.
         """
         self._count(workspace_id)
         try:
             async with asyncio.timeout(TIMEOUT_S), self._one_at_a_time:
-                pcm = b"".join([piece async for piece in self._tts.speak(text)])
+                pcm = b"".join([piece async for piece in (by or self._tts).speak(text)])
+        except VendorFailed as failure:
+            why = failure.fault.value.replace("_", " ")
+            message = f"The vendor's voice can't speak now: {why}. Settings, Speech, has a check of its key."
+            raise Unavailable("voice_unavailable", message, 5) from failure
         except SpeechUnavailable as error:
             raise Unavailable("voice_unavailable", f"This can't be said here: {error}", 3600) from error
         except Exception as error:

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from outdial.agents.kinds import KINDS, OPERATORS, ParsedAgent, is_code, kind_of
 from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.own_speech import missing_keys
-from outdial.agents.script.model import ScriptError
+from outdial.agents.script.model import ScriptError, ScriptWarning
 from outdial.agents.script.outline import Does, Outline, Way
 from outdial.agents.script.parse import DEFAULT_LANGUAGE
 from outdial.agents.script.prompts import Prompt
@@ -138,11 +138,7 @@ def review_agent(
     return Review(
         errors=[],
         warnings=[
-            *(Remark(line=warning.line, message=warning.reason) for warning in agent.warnings),
-            *(
-                Remark(line=one.line, message=one.reason)
-                for one in misplaced(agent.speech, agent.language)
-            ),
+            *(_remark(one) for one in (*agent.warnings, *misplaced(agent.speech, agent.language))),
             *_vain_transfers(of.numbers(agent), may_call),
             *_not_asked(of.warm(agent), cold),
             *_unusable(_models(of.models(agent), agent), may_use),
@@ -163,6 +159,10 @@ def review_agent(
         outline=outline,
         tools=tool_views(own),
     )
+
+
+def _remark(warning: ScriptWarning) -> Remark:
+    return Remark(line=warning.line, message=warning.reason)
 
 
 def _models(talking: Iterable[ModelName], agent: ParsedAgent) -> list[ModelName]:

@@ -9,6 +9,8 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from outdial.agents.own_speech import SpeechVendors
+from outdial.agents.script.model import ScriptError
+from outdial.agents.script.speech_choice import short_voice
 from outdial.refusals import Invalid, NotFound
 from outdial.speech.base import SpeechToText, StreamingSpeechToText, TextToSpeech
 from outdial.speech.choice import RecognitionChoice, VoiceChoice
@@ -116,6 +118,17 @@ async def check_vendor(
         code=None if failure is None else failure.word or None,
         took_ms=round((time.monotonic() - began) * 1000),
     )
+
+
+def chosen_voice(vendors: SpeechVendors, workspace_id: str, written: str, language: str) -> TextToSpeech:
+    """The voice that an agent means by `vendor/voice`; the caller closes it. Raises Invalid."""
+    try:
+        choice = short_voice(written)
+    except ScriptError as error:
+        raise Invalid("voice", error.reason) from None
+    synthesiser = VENDORS[choice.vendor].synthesiser
+    assert synthesiser is not None  # or it couldn't have been chosen
+    return synthesiser.open(choice, vendors.access(workspace_id, choice.vendor), language)
 
 
 async def _hear(engine: SpeechToText | StreamingSpeechToText) -> None:

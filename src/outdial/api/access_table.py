@@ -99,6 +99,7 @@ ACCESS: Mapping[str, Access] = {
     "GET /v1/agents/{agent_id}/versions/{version}": READ,
     "POST /v1/agents/check": READ,    # nothing is changed by these four
     "POST /v1/agents/preview": READ,
+    "POST /v1/agents/preview-voice": EDIT,
     "POST /v1/agents/rehearse": READ,
     "POST /v1/agents/talk": READ,
     "POST /v1/agents/tools/try": EDIT,  # it may change something, elsewhere

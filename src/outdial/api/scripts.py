@@ -77,7 +77,7 @@ _REVIEW: dict[str, Any] = {
     },
     "tools": [],
 }
-_WAV: dict[int | str, dict[str, Any]] = {
+WAV: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The audio",
         "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}, "example": "RIFF…WAVE…"}},
@@ -177,7 +177,7 @@ async def post_check(
         "in as on a call, and numbers, dates, addresses and abbreviations are read as on a call."
     ),
     response_class=Response,
-    responses=_WAV
+    responses=WAV
     | errors(
         413,
         415,
@@ -193,11 +193,11 @@ async def post_preview(
 ) -> Response:
     if services.previews is None:
         raise Unavailable("voice_unavailable", "This server has no voice.", 60)
-    wav = await services.previews.wav(caller.workspace_id, _spoken(body))
+    wav = await services.previews.wav(caller.workspace_id, spoken(body))
     return Response(wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
 
-def _spoken(prompt: Prompt) -> str:
+def spoken(prompt: Prompt) -> str:
     try:
         text = render(parse_text(prompt.text), Meant(prompt.variables), {}, to_say=True)
     except TemplateError as error:

@@ -1,21 +1,31 @@
 """The vendors of speech that agents may choose, and whether one takes calls with the workspace's key."""
 
+import logging
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Body, Path, Query
+from fastapi.responses import JSONResponse, Response
+from pydantic import Field
 from typing_extensions import TypedDict
 
+from outdial import metrics
 from outdial.agents.own_speech import SpeechVendors
-from outdial.agents.speech_check import VendorCheck, VendorView, check_vendor, list_vendors
+from outdial.agents.speech_check import VendorCheck, VendorView, check_vendor, chosen_voice, list_vendors
 from outdial.agents.speech_languages import LanguageView, languages
 from outdial.agents.tools.access import kept_secrets
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
+from outdial.api.scripts import WAV, Prompt, spoken
 from outdial.api.services import Services, Use
+from outdial.calls.request import CleanText
 from outdial.db.engine import reading
+from outdial.refusals import Unavailable
 from outdial.secrets.store import names
-from outdial.speech.fallback import Part
+from outdial.speech.fallback import Part, VendorVoice
+
+logger = logging.getLogger(__name__)
+
+MOST_CHARS = 500  # of a preview, which a vendor bills
 
 router = APIRouter(route_class=ApiRoute, tags=["Agents"])
 
@@ -49,6 +59,18 @@ _CHECK = {
     "code": None,
     "took_ms": 420,
 }
+
+
+_PROMPT = {"voice": "deepgram/aura-2-lara-de", "language": "de-DE", "text": "Guten Tag, {user_name}."} | {
+    "variables": {"user_name": "Frau Sommer"}
+}
+
+
+class VoicePrompt(Prompt):
+    """`voice`: a vendor's, as agents write it in short: `vendor/voice`."""
+
+    text: Annotated[CleanText, Field(min_length=1, max_length=MOST_CHARS)]
+    voice: Annotated[CleanText, Field(min_length=1, max_length=200)]
 
 
 class VendorList(TypedDict):
@@ -100,6 +122,42 @@ async def post_check(
 ) -> JSONResponse:
     vendors, workspace_id = _vendors(services), caller.workspace_id
     return JSONResponse(await check_vendor(vendors, workspace_id, vendor, part=part, model=model, voice=voice))
+
+
+@router.post(
+    "/v1/agents/preview-voice",
+    summary="Listen to a vendor's voice",
+    operation_id="preview_voice",
+    description=(
+        "A text by the voice of a vendor's, as a phone plays it: WAV, 8000 Hz, after mu-law. The vendor bills its "
+        "characters, so this is for editors and operators, and counts with the previews of prompts."
+    ),
+    response_class=Response,
+    responses=WAV
+    | errors(
+        413,
+        415,
+        422,
+        s429_too_many_previews="That was a lot of prompts at once. Try again in 2 s.",
+        s503_voice_unavailable="The vendor's voice can't speak now: unauthorized.",
+    ),
+)
+async def post_preview(
+    services: Use, caller: Caller, body: Annotated[VoicePrompt, Body(openapi_examples={"greeting": {"value": _PROMPT}})]
+) -> Response:
+    if services.previews is None:
+        raise Unavailable("voice_unavailable", "This server has no voice.", 60)
+    text = spoken(body)
+    voice = chosen_voice(_vendors(services), caller.workspace_id, body.voice, body.language)
+    assert isinstance(voice, VendorVoice)
+    try:
+        wav = await services.previews.wav(caller.workspace_id, text, by=voice)
+    finally:
+        await voice.aclose()
+    extra = {"vendor": voice.vendor, "characters": len(text), "workspace_id": caller.workspace_id}
+    logger.info("Voice preview spoken", extra=extra)
+    metrics.PREVIEW_CHARACTERS.labels(vendor=voice.vendor).inc(len(text))
+    return Response(wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
 
 
 def _vendors(services: Services) -> SpeechVendors:

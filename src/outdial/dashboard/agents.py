@@ -21,11 +21,28 @@ from outdial.api.scripts import ScriptSource
 from outdial.dashboard.page import Here, Page, PageRoute, needs
 from outdial.db.engine import reading
 from outdial.numbers.views import NumberView, list_numbers
+from outdial.speech.vendors import VENDORS
 from outdial.workspaces.access import EDIT
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 VERSIONS_SHOWN = 20
+SPOKEN = ("language", "voice", "recognition")  # of the section `agent`
+_SPEECH_CHOICES = {
+    "language": ["en-US", "en-GB", "de-DE", "es-ES", "es-US", "fr-FR", "fr-CA"],
+    "voice": [
+        f"{one.name}/{voice}"
+        for one in VENDORS.values()
+        if one.synthesiser is not None
+        for voice in one.synthesiser.voices
+    ],
+    "recognition": [
+        f"{one.name}/{model}"
+        for one in VENDORS.values()
+        if one.recogniser is not None
+        for model in one.recogniser.models
+    ],
+}
 
 Version = Annotated[int, Field(ge=1, lt=2**31)]
 
@@ -81,7 +98,10 @@ async def agent(page: Here, agent_id: str, all_versions: Annotated[bool, Query(a
         numbers = _of_agent(await _numbers(page, conn), agent_id)
     kind = KINDS[shown["kind"]]
     filled = await asyncio.to_thread(_filled, shown["source"], None) if shown["kind"] == LLM else {}
-    return await page.render("agent.html", agent=shown, kind=kind, versions=versions, numbers=numbers, **filled)
+    spoken = await asyncio.to_thread(_spoken, shown["source"], None)
+    return await page.render(
+        "agent.html", agent=shown, kind=kind, versions=versions, numbers=numbers, speech=spoken, **filled
+    )
 
 
 @router.post("/agents/{agent_id}/form")
@@ -92,6 +112,16 @@ async def form(page: Here, agent_id: str, change: FormChange) -> Response:
     edit = None if change.edit is None else change.edit.edit()
     filled = await asyncio.to_thread(_filled, change.source, edit)
     return page.part("parts/agent_form.html", agent=shown, **filled)
+
+
+@router.post("/agents/{agent_id}/speech")
+async def speech(page: Here, agent_id: str, change: FormChange) -> Response:
+    """What the editor's source says of voice, recognition and language, with a change in it. Saves nothing."""
+    async with reading(page.services.engine) as conn:
+        shown = await get_agent(conn, page.workspace_id, agent_id)
+    edit = None if change.edit is None else change.edit.edit()
+    spoken = await asyncio.to_thread(_spoken, change.source, edit)
+    return page.part("parts/agent_speech.html", agent=shown, speech=spoken)
 
 
 @router.get("/agents/{agent_id}/changes")
@@ -163,6 +193,25 @@ def _filled(source: str, edit: Edit | None) -> dict[str, Any]:
         problem = error
     choices = {"optional": OPTIONAL, "limits": LIMITS, "types": TYPES}
     return {"form": result, "source": source, "problem": problem, **choices}
+
+
+def _spoken(source: str, edit: Edit | None) -> dict[str, Any]:
+    """What the part for speech shows. `written`: by "language", "voice" and "recognition"; a section with options is
+    only changed in the source."""
+    problem: ScriptError | None = None
+    if edit is not None:
+        try:
+            if len(edit.path) != 2 or edit.path[0] != "agent" or edit.path[1] not in SPOKEN:
+                raise ScriptError("only language, voice and recognition are changed here")
+            source = with_edit(source, edit)
+        except ScriptError as error:
+            problem = error
+    try:
+        found = form_of(source)
+        written = {name: found.value("agent", name) for name in SPOKEN}
+    except ScriptError as error:
+        problem, written = error, {}
+    return {"source": source, "problem": problem, "written": written, "choices": _SPEECH_CHOICES}
 
 
 def _of_agent(numbers: list[NumberView], agent_id: str) -> list[NumberView]:

@@ -28,6 +28,11 @@ def speech_choice(agent: Fields) -> SpeechChoice:
     )
 
 
+def short_voice(written: str) -> VoiceChoice:
+    """Of `vendor/voice`. Raises ScriptError."""
+    return _voice(Scalar(written, True, 1))
+
+
 def _recognition(node: Node) -> RecognitionChoice:
     written = _short(node, RECOGNITION, "model") if isinstance(node, Scalar) else node
     section = fields(written, RECOGNITION, RECOGNITION_KEYS)

@@ -1,5 +1,6 @@
 /** The page of one agent: edit, check and save the script, publish it, go back. */
 import { AgentForm } from "./agent_form.js";
+import { AgentSpeech } from "./agent_speech.js";
 import { api, part, Problem } from "./api.js";
 import { confirmed, open } from "./dialogs.js";
 import { busy, sentence } from "./forms.js";
@@ -28,6 +29,7 @@ const review = new ScriptReview(editor, samples, agentId);
 new ScriptTrial(editor, kept(`outdial.rehearsals.${person}.${agentId}`));
 offerTrial(editor);
 const form = new AgentForm(editor);
+const speech = new AgentSpeech(editor, review);
 const mayEdit = !editor.area.readOnly;
 
 const changed = () => editor.text !== saved;
@@ -38,6 +40,7 @@ function typed() {
   state();
   review.soon();
   form.soon();
+  speech.soon();
 }
 
 /** Kept at every change: a page can be gone without a word. */

@@ -6,7 +6,7 @@ let context = null;
 let stop = () => {};
 
 /** @param {HTMLButtonElement} button plays, or stops what it plays @param {{text: string, variables: object}} prompt */
-export async function play(button, prompt) {
+export async function play(button, prompt, address = "/v1/agents/preview") {
   const same = button.dataset.playing !== undefined || button.dataset.busy !== undefined;
   stop();
   if (same) return;
@@ -25,7 +25,7 @@ export async function play(button, prompt) {
   try {
     context ??= new AudioContext();
     await context.resume();
-    const wav = await bytes("POST", "/v1/agents/preview", prompt, { signal: abort.signal });
+    const wav = await bytes("POST", address, prompt, { signal: abort.signal });
     const audio = await context.decodeAudioData(wav);
     if (abort.signal.aborted) return;
     delete button.dataset.busy;
