@@ -156,10 +156,10 @@ async def test_credentials_of_another_key_are_no_forgery(workspace, carrier_, ac
 def asked(workspace):
     """The statements that the database was asked."""
     statements = []
-    note = lambda conn, statement, *_: statements.append(statement)  # noqa: E731
-    event.listen(workspace.engine.sync_engine, "before_execute", note)
+    note = lambda conn, cursor, statement, *_: statements.append(statement)  # noqa: E731
+    event.listen(workspace.engine.sync_engine, "before_cursor_execute", note)
     yield statements
-    event.remove(workspace.engine.sync_engine, "before_execute", note)
+    event.remove(workspace.engine.sync_engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

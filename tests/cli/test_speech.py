@@ -15,5 +15,5 @@ def test_vendors_are_listed_and_one_without_a_key_takes_no_calls(outdial, outdia
     assert (deepgram["secret"], deepgram["has_key"]) == ("deepgram_api_key", False)
     checked = outdial("speech", "check", "deepgram")
     assert checked.exit_code == 1
-    assert "deepgram takes no calls: unauthorized." in checked.output
+    assert "deepgram (recognition) takes no calls: unauthorized." in checked.output
     assert "no speech vendor 'acme'" in explanation(outdial("speech", "check", "acme").exception)

@@ -63,7 +63,7 @@ def _listens(vendor: str, language: str) -> bool:
 
 
 def _only(one: VoiceChoice | RecognitionChoice) -> str:
-    """The language that what is chosen has alone; "" where it has several, or the author names one as an option."""
+    """The language that what is chosen has alone; "" where it has several."""
     vendor = VENDORS[one.vendor]
     if isinstance(one, VoiceChoice):
         return "" if vendor.synthesiser is None else vendor.synthesiser.only(one.voice)
