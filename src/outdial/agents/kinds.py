@@ -11,12 +11,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from outdial.agents.after.definition import After
 from outdial.agents.after.parse import AFTER_KEYS, with_after
-from outdial.agents.brains.prompts import brain_prompts
+from outdial.agents.brains.definition import BrainAgent
 from outdial.agents.llm.chat import Model
 from outdial.agents.llm.definition import LlmAgent
 from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.llm.parse import LLM_KEYS, parse_llm_tree
-from outdial.agents.llm.prompts import llm_prompts
+from outdial.agents.llm.prompts import free_prompts, llm_prompts
 from outdial.agents.llm.run import run_llm
 from outdial.agents.python.definition import PythonAgent
 from outdial.agents.python.description import PYTHON_KEYS, parse_python_tree, python_prompts
@@ -136,6 +136,14 @@ async def _run_script(script: Script, call: LiveCall, path: Path, models: Sequen
     await run_script(script, call, path, models, tools)
 
 
+def _targets(agent: LlmAgent | BrainAgent) -> list[tuple[Text, int]]:
+    return [(target.to, target.line) for target in agent.transfers]
+
+
+def _asked_first(agent: LlmAgent | BrainAgent) -> list[WarmTexts]:
+    return [target.warm for target in agent.transfers if target.warm is not None]
+
+
 KINDS: Mapping[str, Kind[Any]] = {
     SCRIPT: Kind(
         title="a script",
@@ -158,11 +166,11 @@ KINDS: Mapping[str, Kind[Any]] = {
         keys=tuple(dict.fromkeys((*LLM_KEYS, *AFTER_KEYS))),
         parse=with_after(parse_llm_tree),
         prompts=llm_prompts,
-        numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
+        numbers=_targets,
         models=lambda agent: agent.models,
         run=_run_llm,
         tools=lambda agent: agent.own_tools,
-        warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
+        warm=_asked_first,
     ),
     RELAY: Kind(
         title="a relay agent",
@@ -170,12 +178,12 @@ KINDS: Mapping[str, Kind[Any]] = {
         mark="relay",
         keys=tuple(dict.fromkeys((*RELAY_KEYS, *AFTER_KEYS))),
         parse=with_after(parse_relay_tree),
-        prompts=brain_prompts,
-        numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
+        prompts=free_prompts,
+        numbers=_targets,
         models=lambda agent: (),
         run=_run_relay,
         reached=lambda agent: agent.reached,
-        warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
+        warm=_asked_first,
     ),
     VOICEFLOW: Kind(
         title="a voiceflow agent",
@@ -183,12 +191,12 @@ KINDS: Mapping[str, Kind[Any]] = {
         mark="voiceflow",
         keys=tuple(dict.fromkeys((*VOICEFLOW_KEYS, *AFTER_KEYS))),
         parse=with_after(parse_voiceflow_tree),
-        prompts=brain_prompts,
-        numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
+        prompts=free_prompts,
+        numbers=_targets,
         models=lambda agent: (),
         run=_run_voiceflow,
         reached=lambda agent: agent.reached,
-        warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
+        warm=_asked_first,
     ),
     PYTHON: Kind(
         title="a python agent",

@@ -9,7 +9,7 @@ from typing import Any
 from outdial.simulator.faults import Faults
 from outdial.simulator.speech.ears import Stretch
 from outdial.simulator.speech.hearing_faults import HearingFaults
-from outdial.simulator.speech.nova import NAME, error_body, type_of
+from outdial.simulator.speech.nova import NAME, admitted, error_body, type_of
 from outdial.simulator.speech.socket import Asked, Line, Message, Refused, VoiceSocket
 from outdial.simulator.speech.turn import Silences, Turns
 from outdial.speech.base import SpeechToText
@@ -24,12 +24,7 @@ class FluxRecogniser:
 
     def accept(self, asked: Asked, line: Line, engine: SpeechToText, faults: Faults) -> VoiceSocket:
         """Raises Refused."""
-        struck = HearingFaults(faults, NAME)
-        if not asked.headers.get("authorization", "").removeprefix("Token").strip():
-            raise Refused(status=401, body=error_body("INVALID_AUTH", "Invalid credentials."))
-        struck.refuse(lambda word: error_body(word, "Refused."))
-        if asked.query.get("encoding") != "mulaw" or asked.query.get("sample_rate") != "8000":
-            raise Refused(status=400, body=error_body("Bad Request", "Unsupported encoding here."))
+        struck = admitted(asked, faults)
         eager, threshold = (asked.query.get(key) for key in ("eager_eot_threshold", "eot_threshold"))
         if eager is not None and float(eager) > float(threshold or 0.7):
             raise Refused(status=400, body=error_body("Bad Request", "eager_eot_threshold above eot_threshold."))

@@ -25,12 +25,7 @@ class NovaRecogniser:
 
     def accept(self, asked: Asked, line: Line, engine: SpeechToText, faults: Faults) -> VoiceSocket:
         """Raises Refused."""
-        struck = HearingFaults(faults, NAME)
-        if not asked.headers.get("authorization", "").removeprefix("Token").strip():
-            raise Refused(status=401, body=error_body("INVALID_AUTH", "Invalid credentials."))
-        struck.refuse(lambda word: error_body(word, "Refused."))
-        if asked.query.get("encoding") != "mulaw" or asked.query.get("sample_rate") != "8000":
-            raise Refused(status=400, body=error_body("Bad Request", "Unsupported encoding here."))
+        struck = admitted(asked, faults)
         if not asked.query.get("model", "").startswith("nova"):
             raise Refused(status=403, body=error_body("INSUFFICIENT_PERMISSIONS", "No such model here."))
         return _Socket(asked.query, line, engine, struck)
@@ -121,6 +116,17 @@ def type_of(message: str) -> str | None:
     except ValueError:
         return None
     return found.get("type") if isinstance(found, dict) else None
+
+
+def admitted(asked: Asked, faults: Faults) -> HearingFaults:
+    """What both of Deepgram's recognisers check of whoever connects. Raises Refused."""
+    struck = HearingFaults(faults, NAME)
+    if not asked.headers.get("authorization", "").removeprefix("Token").strip():
+        raise Refused(status=401, body=error_body("INVALID_AUTH", "Invalid credentials."))
+    struck.refuse(lambda word: error_body(word, "Refused."))
+    if asked.query.get("encoding") != "mulaw" or asked.query.get("sample_rate") != "8000":
+        raise Refused(status=400, body=error_body("Bad Request", "Unsupported encoding here."))
+    return struck
 
 
 def error_body(code: str, message: str) -> str:
