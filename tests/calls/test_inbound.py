@@ -2,27 +2,28 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from outdial import metrics
 from outdial.accounts.genuine import Genuine
+from outdial.calls import inbound
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.inbound import BUSY, NOT_IN_SERVICE, Admitted, Reception, TurnedAway, admit_call
 from outdial.carriers.callbacks import IncomingCall
 from outdial.carriers.name import CarrierName
 from outdial.db.storing import refuses
-from outdial.db.tables import agent_versions, agents, calls, destinations, numbers, pools
+from outdial.db.tables import agent_versions, agents, calls, destinations, numbers, pools, seats
 from outdial.ids import new_id
 from outdial.lines.seats import Seat
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallState, EndReason
 from outdial.workspaces.secrets import SecretBox
 from refusing_tables import refuse_rows
-from seats import seats_taken
+from seats import seats_taken, set_worker
 from secret_box import BOX
 from workspace import CALLEE, CALLER
 
@@ -210,6 +211,33 @@ async def test_a_caller_who_comes_while_somebody_has_the_pool_for_a_moment_is_le
     admitted = await admitting
     assert isinstance(admitted, Admitted)
     await over(workspace, admitted)
+
+
+async def test_a_caller_waits_a_moment_for_a_worker_whose_heartbeat_is_late(workspace, admit):
+    await seen_ago(workspace, 60.0)
+    admitting = asyncio.create_task(admit())
+    await asyncio.sleep(0.3)
+    assert not admitting.done()
+    await seen_ago(workspace, 0.0)
+    assert isinstance(await admitting, Admitted)
+
+
+@pytest.mark.parametrize("lease_s", [86_400.0, 30.0])
+async def test_callers_hear_that_no_seat_is_to_be_had(workspace, admit, monkeypatch, lease_s):
+    """At once where there are none, and soon where the worker that has free ones isn't seen."""
+    monkeypatch.setattr(inbound, "DECIDE_WITHIN_S", 0.3)
+    await seen_ago(workspace, 60.0, lease_s=lease_s)
+    if lease_s > 60.0:
+        async with workspace.engine.begin() as conn:
+            await conn.execute(delete(seats))
+    assert await admit() == TurnedAway(BUSY)
+    (call,) = await every_call(workspace)
+    assert call.error["code"] == "no_seat"
+
+
+async def seen_ago(workspace, seconds, *, lease_s=30.0):
+    seen_at = func.clock_timestamp() - timedelta(seconds=seconds)
+    await set_worker(workspace.engine, "worker_seats", seen_at=seen_at, lease_s=lease_s)
 
 
 async def test_a_number_that_is_not_connected_leaves_no_record(workspace, admit, caplog):

@@ -31,7 +31,7 @@ from outdial.db.tables import agents, attempts, calls, numbers
 from outdial.draining import Drain
 from outdial.ids import new_id
 from outdial.lines.pool import read_pool, take_inbound
-from outdial.lines.seats import Seat, a_seat_is_free, seat_of, take_seat
+from outdial.lines.seats import Seat, a_late_seat_is_free, a_seat_is_free, seat_of, take_seat
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
@@ -112,23 +112,24 @@ async def admit_call(reception: Reception, account: Account, incoming: IncomingC
     carrier tells of it.
 
     An inbound call may take any line that is free, those reserved for inbound calls included, and a seat as every call.
-    Where somebody has the pool for long, the caller is turned away in time.
+    Where somebody has the pool for long, or no seat becomes free, the caller is turned away in time.
     """
     loop = asyncio.get_running_loop()
     until, error = loop.time() + DECIDE_WITHIN_S, None
     while True:
+        in_the_end = NOT_TOLD_IN_TIME
         try:
             async with storing(reception.engine), reception.engine.begin() as conn:
                 return await _decide(conn, reception, account, incoming, error)
         except _LineGone:
             continue  # the next look finds the pool full, or another line free
         except _SeatGone:
-            pass  # the same, but others may be taking the last seats only for now
+            in_the_end = NO_SEAT  # the same, but others may be taking the last seats only for now
         except OperationalError as failed:
             if not is_lock_timeout(failed) or error is not None:
                 raise
         if loop.time() >= until:
-            error = NOT_TOLD_IN_TIME
+            error = in_the_end
         else:
             await asyncio.sleep(TRY_AGAIN_S)
 
@@ -181,13 +182,17 @@ async def _decide(
 
 
 async def _no_room(conn: AsyncConnection, reception: Reception, workspace_id: str) -> CallError | None:
-    """Why there is no line or no seat."""
+    """Why there is no line or no seat. Raises _SeatGone where there may be one in a moment."""
     pool = await read_pool(conn, workspace_id)
     if pool is None or pool.free_inbound == 0:
         return POOL_FULL
     if await conn.scalar(_A_SEAT_IS_FREE):
         return None
-    return STOPPING if reception.drain.has_begun else NO_SEAT
+    if reception.drain.has_begun:
+        return STOPPING
+    if await conn.scalar(select(a_late_seat_is_free())):
+        raise _SeatGone
+    return NO_SEAT
 
 
 async def turn_away(engine: AsyncEngine, admitted: Admitted, call: CarrierCall, error: CallError) -> TurnedAway:

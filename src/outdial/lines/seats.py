@@ -34,8 +34,9 @@ from outdial.db.notify import notify
 from outdial.db.tables import seats, workers
 
 SPARE = 8  # free seats of a worker looked at beyond those that are wanted: others may be taking some of them
-_GIVES = """(worker.seen_at > clock_timestamp() - make_interval(secs => worker.lease_s / 2)
-        AND worker.drain_requested_at IS NULL AND NOT worker.draining)"""
+_WILLING = "worker.drain_requested_at IS NULL AND NOT worker.draining"
+_GIVES = f"(worker.seen_at > clock_timestamp() - make_interval(secs => worker.lease_s / 2) AND {_WILLING})"
+_LATE = f"(worker.seen_at <= clock_timestamp() - make_interval(secs => worker.lease_s / 2) AND {_WILLING})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +93,21 @@ def gives_seats() -> ColumnElement[bool]:
 
 def a_seat_is_free() -> ColumnElement[bool]:
     """Whether any worker that gives seats has a free one."""
+    return _free_where(_GIVES)
+
+
+def a_late_seat_is_free() -> ColumnElement[bool]:
+    """Whether a worker has a free one that gives none only because its last heartbeat is late. It may be ours, on a
+    computer that stood still for a moment, and give some again at once."""
+    return _free_where(_LATE)
+
+
+def _free_where(is_so: str) -> ColumnElement[bool]:
     worker = workers.alias("worker")
     free = select(seats.c.number).where(
         seats.c.worker_id == worker.c.id, seats.c.attempt_id.is_(None)
     ).correlate(worker)
-    given = select(worker.c.id).where(literal_column(_GIVES), worker.c.stream_url.is_not(None), free.exists())
+    given = select(worker.c.id).where(literal_column(is_so), worker.c.stream_url.is_not(None), free.exists())
     return given.exists()
 
 
