@@ -315,3 +315,20 @@ async def pid(conn):
 async def test_what_is_set_up_is_read_where_it_is_written(client, replica, path):
     await in_use(replica)
     assert AS_OF not in (await client.get(path)).headers
+
+
+async def test_a_look_that_is_ended_in_the_middle_leaves_nothing_at_work(replica, monkeypatch):
+    """As when the process stops: nobody closes a connection that isn't back when its engine is put away."""
+    monkeypatch.setattr("outdial.db.replica._REPLICA", text("SELECT pg_sleep(60)"))
+    pool = replica.engine.sync_engine.pool
+
+    async def is_asking() -> bool:
+        return bool(pool.checkedout())
+
+    before = asyncio.all_tasks()
+    looking = asyncio.create_task(replica.look())
+    await until(is_asking)
+    looking.cancel()
+    await asyncio.wait({looking})
+    await replica.aclose()
+    assert asyncio.all_tasks() <= before

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial import metrics
-from outdial.db.engine import create_engine, cut_connections, is_away, reading, why
+from outdial.db.engine import create_engine, cut_connections, is_away, put_away, reading, why
 
 logger = logging.getLogger(__name__)
 
@@ -97,10 +97,12 @@ class Replica:
         except Exception as failure:  # it ages meanwhile
             error = failure
         asking = asyncio.create_task(self._look_at_replica(), name="look at the replica")
-        await asyncio.wait({asking}, timeout=PATIENCE_S)
-        if not asking.done():  # whoever else waits for it is told, too
-            cut_connections(self.engine)
+        try:
             await asyncio.wait({asking}, timeout=PATIENCE_S)
+            if not asking.done():  # whoever else waits for it is told, too
+                cut_connections(self.engine)
+                await asyncio.wait({asking}, timeout=PATIENCE_S)
+        finally:
             asking.cancel()
         if asking.done() and (error := asking.exception()) is None:
             self._found = asking.result()
@@ -110,7 +112,7 @@ class Replica:
         return self.standing
 
     async def aclose(self) -> None:
-        await self.engine.dispose()
+        await put_away(self.engine)
 
     async def _mark(self) -> None:
         noted_at = time.monotonic()
