@@ -45,7 +45,7 @@ async def test_a_follower_hears_what_was_and_what_comes_until_the_end(client, ca
     await happens(("transcript", {"seq": 0, "text": "Hello", "state": "not a state"}))
     await happens(("state", {"state": "ended", "end_reason": "completed"}))
     await happens(("transcript", {"seq": 1, "text": "the last words, written beside the end"}))
-    answer = await asyncio.wait_for(following, 10)
+    answer = await asyncio.wait_for(following, 30)
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = parse(answer.text)
     assert [type_ for _, type_, _ in events] == ["state", "state", "transcript", "state", "transcript"]
@@ -77,7 +77,7 @@ async def test_an_event_stored_late_with_a_lower_id_is_not_missed(client, call_i
         await happens(("state", {"state": "dialing"}))
         await asyncio.sleep(0.2)  # the follower has been told of the second by now
     await happens(("state", {"state": "ended"}))
-    events = parse((await asyncio.wait_for(following, 10)).text)
+    events = parse((await asyncio.wait_for(following, 30)).text)
     assert sorted(type_ for _, type_, _ in events) == ["digit", "state", "state", "state"]
     assert len({event_id for event_id, _, _ in events}) == 4
 

@@ -450,7 +450,7 @@ def url(serving):
 
 
 async def until(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - what happens elsewhere sets no event
             await asyncio.sleep(0.005)
 

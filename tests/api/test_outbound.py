@@ -478,9 +478,9 @@ async def test_the_new_call_is_announced(services, client, url, tenant):
         ready.set() if payload == "" else heard.put_nowait(payload)
 
     services.notifications.subscribe("outdial_queue", on_queue)
-    await asyncio.wait_for(ready.wait(), 5)
+    await asyncio.wait_for(ready.wait(), 30)
     await client.post(url, json=BODY)
-    assert await asyncio.wait_for(heard.get(), 5) == tenant.workspace_id
+    assert await asyncio.wait_for(heard.get(), 30) == tenant.workspace_id
 
 
 async def test_the_first_event_of_a_call_is_its_state(client, url, engine):

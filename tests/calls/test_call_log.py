@@ -198,7 +198,7 @@ async def test_calls_that_waited_are_told_however_many(workspace, monkeypatch, t
     async def all_told():
         return len(told()) == 5
 
-    await until(all_told, within_s=2)
+    await until(all_told)
     lines = told()
     assert len({line.call_id for line in lines}) == 5
     assert {(line.end_reason, line.ended_by, line.carrier, line.dialed_at) for line in lines} == {

@@ -205,8 +205,8 @@ async def test_an_addition_waits_for_a_claim_that_has_read_the_list_and_then_ask
     await asyncio.wait([claiming, adding], timeout=0.3)
     assert not claiming.done()
     assert not adding.done()
-    (claim,) = await asyncio.wait_for(claiming, 5)
-    listed = await asyncio.wait_for(adding, 5)
+    (claim,) = await asyncio.wait_for(claiming, 30)
+    listed = await asyncio.wait_for(adding, 30)
     assert (claim.call_id, listed.added, listed.canceled) == (call_id, True, 0)
     assert (await workspace.call(call_id)).hang_up_requested_at is not None
 

@@ -9,7 +9,7 @@ async def test_an_event_is_kept_and_told_when_its_transaction_commits(workspace,
     told = asyncio.Queue()
     async with Notifications(database_url) as notifications:
         notifications.subscribe("outdial_call", told.put_nowait)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await told.get() == ""
             async with workspace.engine.connect() as conn:
                 await add_event(conn, call_id, "digits", {"digits": "1"})

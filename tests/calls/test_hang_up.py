@@ -41,7 +41,7 @@ async def test_of_a_live_call_the_wish_is_written_down_and_told(workspace, datab
     told = asyncio.Queue()
     async with Notifications(database_url) as notifications:
         notifications.subscribe("outdial_control", told.put_nowait)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await told.get() == ""
             assert await hang_up(workspace, claim.call_id) is state
             assert await told.get() == claim.call_id

@@ -233,7 +233,7 @@ async def test_an_attempt_that_somebody_else_has_locked_is_waited_for(workspace,
         waiting = asyncio.create_task(lock(workspace, claim))
         assert (await read_held(workspace.engine, claim.attempt_id)).attempt.id == claim.attempt_id
         assert not waiting.done()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert (await waiting).attempt.id == claim.attempt_id
 
 

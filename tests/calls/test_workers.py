@@ -91,7 +91,7 @@ async def test_nobody_waits_in_a_pooler_for_a_database_that_is_away(engine, data
             async with engine.begin() as other:
                 await other.execute(text(END_LOCK_HOLDERS))
             with pytest.raises(OperationalError):
-                await asyncio.wait_for(waiting, 10)
+                await asyncio.wait_for(waiting, 30)
     await pooled.dispose()
 
 
@@ -102,7 +102,7 @@ async def test_a_lock_that_was_lost_with_its_connection_is_taken_anew_under_the_
         name = worker.id
         worker.when_regained(regained.set)
         await lose_lock(engine)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await regained.wait()
         assert (worker.holds_lock, worker.id) == (True, name)
         assert not await dead(engine, worker.id)
@@ -117,7 +117,7 @@ async def test_a_worker_that_was_forgotten_meanwhile_is_known_again(engine, data
         await until(lambda: dead(engine, worker.id))
         await forget_dead_workers(engine)
         assert await known(engine) == set()
-        async with watched(worker), asyncio.timeout(10):
+        async with watched(worker), asyncio.timeout(30):
             await regained.wait()
             assert await known(engine) == {worker.id}
             assert not await dead(engine, worker.id)
@@ -135,7 +135,7 @@ async def test_who_looks_at_the_lock_meanwhile_keeps_nobody_from_taking_it_anew(
             assert not regained.is_set()
             assert not worker.holds_lock
             await conn.commit()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await regained.wait()
 
 
@@ -145,7 +145,7 @@ async def test_the_old_session_of_a_worker_is_ended_where_the_server_has_not_not
         old = worker._session
         worker._session = None
         assert not await worker._take()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await worker._take():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         with pytest.raises(psycopg.OperationalError):
@@ -159,7 +159,7 @@ async def test_a_worker_whose_lock_another_holds_gives_up(engine, database_url, 
         await until(lambda: dead(engine, worker.id))
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as other:
             await other.execute("SELECT pg_advisory_lock(%s)", (worker._lock_key,))
-            async with watched(worker) as watching, asyncio.timeout(10):
+            async with watched(worker) as watching, asyncio.timeout(30):
                 with pytest.raises(WorkerLost, match="another process holds the lock"):
                     await watching
 
@@ -168,7 +168,7 @@ async def test_a_worker_does_not_go_on_in_another_database(engine, database_url,
     async with Worker(engine, database_url) as worker:
         worker._url = empty_database_url
         await lose_lock(engine)
-        async with watched(worker) as watching, asyncio.timeout(10):
+        async with watched(worker) as watching, asyncio.timeout(30):
             with pytest.raises(WorkerLost, match="another database: it has no tables"):
                 await watching
 
@@ -179,7 +179,7 @@ async def test_nor_in_one_that_has_tables_and_does_not_know_it(engine, database_
         async with engine.begin() as conn:
             await conn.execute(delete(workers))
         await lose_lock(engine)
-        async with watched(worker) as watching, asyncio.timeout(10):
+        async with watched(worker) as watching, asyncio.timeout(30):
             with pytest.raises(WorkerLost, match="doesn't know this process"):
                 await watching
 
@@ -191,7 +191,7 @@ async def test_a_dial_waits_for_the_lock_as_long_as_its_claim_holds(engine, data
         assert not worker.holds_lock
         assert not await worker.holds_lock_before(time.time() + 0.2)
         waiting = asyncio.create_task(worker.holds_lock_before(time.time() + 60))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await worker._take():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             assert await waiting
@@ -204,10 +204,10 @@ async def test_nobody_takes_over_right_after_an_outage(engine, database_url):
         await asyncio.sleep(0.3)
         assert worker.is_steady_for(0.2)
         await lose_lock(engine)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await regained.wait()
         assert not worker.is_steady_for(0.2)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not worker.is_steady_for(0.2):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
@@ -267,7 +267,7 @@ async def test_after_kill_9_every_call_is_found_or_queued_again_and_nobody_is_di
 
     running.send_signal(signal.SIGKILL)
     await running.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await dead(workspace.engine, worker_id):  # noqa: ASYNC110 - the server has to notice
             await asyncio.sleep(0.02)
     for attempt_id in attempt_ids:

@@ -190,7 +190,7 @@ async def test_an_accounts_connections_are_kept_for_the_next_request_and_closed_
             await carrier.place_call(DIAL)
         assert (listener.connections, listener.open) == (1, 1)
         await carrier.aclose()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await listener.all_closed.wait()
 
 

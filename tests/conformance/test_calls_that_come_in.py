@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from end_to_end.world import CALLEE, SHORT, TALKATIVE, Customer, Story, World, loud
+from end_to_end.world import CALLEE, PATIENCE_S, SHORT, TALKATIVE, Customer, Story, World, loud
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import agent_versions, agents
@@ -60,7 +60,7 @@ async def _call_in(world: World, customer: Customer) -> tuple[str, str]:
     """A new call to the customer's number: our id of it, and the caller's phone."""
     known = {call["id"] for call in await _inbound(customer)}
     phone = await world.call_in(customer, from_=CALLER)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not (new := [call["id"] for call in await _inbound(customer) if call["id"] not in known]):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return new[0], phone

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from end_to_end.world import CALLEE, Customer, Story, World
+from end_to_end.world import CALLEE, PATIENCE_S, Customer, Story, World
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.simulator.calls import Call, Status
@@ -63,7 +63,7 @@ async def _hung_up(world: World, calls: Calls, carrier: CarrierName, name: str) 
     await customer.hang_up(call_id)
     await _end(calls, carrier, name, customer, call_id)
     if FaultKind.FORGOTTEN not in HUNG_UP[name]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not phone.status.final:  # noqa: ASYNC110 - the simulator has no event for it
                 await asyncio.sleep(0.05)
 
@@ -90,7 +90,7 @@ async def _comes_in_and_is_forgotten(world: World, calls: Calls, carrier: Carrie
     world.fault(customer, FaultKind.STREAM_NEVER_STARTED)
     phone = world.simulator.network.book.get(await world.call_in(customer))
     assert phone is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while phone.answered_at is None:  # noqa: ASYNC110 - the simulator has no event for it
             await asyncio.sleep(0.02)
     [call] = (await customer.http.get("/v1/calls")).json()["calls"]
@@ -101,14 +101,14 @@ async def _comes_in_and_is_forgotten(world: World, calls: Calls, carrier: Carrie
 
 async def _ringing(world: World, customer: Customer) -> Call:
     """The phone, once it rings."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not (phones := [call for call in world.dials(customer) if call.status is Status.RINGING]):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return phones[0]
 
 
 async def _end(calls: Calls, carrier: CarrierName, name: str, customer: Customer, call_id: str) -> None:
-    calls.stories[name, carrier] = await customer.follow(call_id, timeout_s=120)
+    calls.stories[name, carrier] = await customer.follow(call_id)
     calls.used_lines[name, carrier] = await customer.used_lines()
 
 

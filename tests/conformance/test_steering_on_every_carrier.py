@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from conformance.scenarios import STAYS
-from end_to_end.world import CALLEE, TALKATIVE, Customer, Story, World, keys, part_heard
+from end_to_end.world import CALLEE, PATIENCE_S, TALKATIVE, Customer, Story, World, keys, part_heard
 from outdial.carriers.callbacks import TRANSFER_FAILED
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
@@ -70,7 +70,7 @@ async def _hung_up(
 
 async def _rings(world: World, customer: Customer, to: str) -> None:
     """Until the carrier has dialled; not every carrier tells when it rings."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not any(call.to == to and call.dialled_at for call in world.dials(customer)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
@@ -78,14 +78,14 @@ async def _rings(world: World, customer: Customer, to: str) -> None:
 async def _digits(world: World, calls: Calls, carrier: CarrierName, customer: Customer) -> None:
     call_id = await customer.place(SILENT)
     await customer.until(call_id, "in_progress")
-    async with asyncio.timeout(20):  # on a busy machine its audio comes a while after the carrier's word
+    async with asyncio.timeout(PATIENCE_S):  # on a busy machine its audio comes a while after the carrier's word
         while True:
             response = await customer.http.post(f"/v1/calls/{call_id}/digits", json={"digits": "42#"})
             if response.json().get("code") != "call_not_in_progress":
                 break
             await asyncio.sleep(0.1)
     calls.answers["digits", carrier] = response.status_code, response.json()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         async for type_, _ in customer.events(call_id):
             if type_ == "digits_sent":
                 break

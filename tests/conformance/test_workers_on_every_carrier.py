@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from conversation.peers import Recogniser, Voice
-from end_to_end.world import HUMAN, SHORT, TALKATIVE, Customer, Story, World, connect_customer
+from end_to_end.world import HUMAN, PATIENCE_S, SHORT, TALKATIVE, Customer, Story, World, connect_customer
 from outdial.app import Running, running
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
@@ -111,7 +111,7 @@ async def _talk(world: World, front: Running, host: Running, carrier: CarrierNam
 
 
 async def _inbound(customer: Customer) -> dict[str, Any]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             found = (await customer.http.get("/v1/calls", params={"direction": "inbound"})).json()["calls"]
             if found and found[0]["state"] == "in_progress":

@@ -320,7 +320,7 @@ async def watching(app):
         tasks.append(asyncio.create_task(follow()))
 
         async def next_part(part_id: str, containing: str = "") -> dict:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while True:
                     event, data = await messages.get()
                     assert event != "closed"

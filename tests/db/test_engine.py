@@ -163,7 +163,7 @@ async def test_whoever_waits_for_a_silent_database_can_be_freed(database_url):
         waiting = asyncio.create_task(connection.execute(text("SELECT pg_sleep(25)")))
         await asyncio.sleep(0.3)
         cut_connections(engine)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             with pytest.raises(OperationalError):
                 await waiting
     async with engine.connect() as connection:

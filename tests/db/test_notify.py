@@ -17,7 +17,7 @@ class Heard:
         self._changed.set()
 
     async def until(self, condition: Callable[[list[str]], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition(self.payloads):
                 self._changed.clear()
                 await self._changed.wait()

@@ -366,7 +366,7 @@ async def test_callbacks_that_nobody_had_looked_at_are_worked_through(copy, sett
     assert repeated == attempt_id
     inbox = Inbox(copy, settings, Genuine(copy, secret_box), no_carrier)
     working = asyncio.create_task(inbox.run())
-    async with asyncio.timeout(10), copy.connect() as conn:
+    async with asyncio.timeout(30), copy.connect() as conn:
         while (await conn.execute(unhandled)).all():  # noqa: ASYNC110 - what has been handled is announced nowhere
             await asyncio.sleep(0.01)
     working.cancel()

@@ -153,7 +153,7 @@ async def test_at_the_end_dials_under_way_are_finished(workspace, database_url):
 
     workspace.carrier.before_reply = waits
     call_id = await workspace.queue()
-    async with dispatching(workspace, database_url) as running, asyncio.timeout(10):
+    async with dispatching(workspace, database_url) as running, asyncio.timeout(30):
         await asked.wait()
         running.cancel()
         await asyncio.sleep(0.05)

@@ -74,7 +74,7 @@ async def test_neither_leg_waits_for_a_process_that_died_when_it_was_about_to_co
     joins = workspace.carrier.joins = asyncio.Event()
     transfer_id = await asking.is_dialled()
     await note_answer(workspace.engine, transfer_id, Answer.ACCEPTED, by="key")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await joins.wait()
     assert (await asking.leg()).joining_at is not None
     workspace.carrier.now_is(SECOND, CallState.IN_PROGRESS)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from end_to_end.world import Customer, Story, World
+from end_to_end.world import PATIENCE_S, Customer, Story, World
 
 LASTS_S = 30
 
@@ -12,7 +12,7 @@ SHORT = "steps: {a: {hang_up: Goodbye.}}\n"
 async def play(world: World) -> dict[str, Story]:
     customer: Customer = await world.customer(SHORT)
     agents: dict[str, str] = {}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not {"appointment", "failing", "broken"} <= agents.keys():
             await asyncio.sleep(0.2)
             listed = (await customer.http.get("/v1/agents")).json()["agents"]

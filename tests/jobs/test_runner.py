@@ -149,7 +149,7 @@ async def test_a_draining_process_begins_no_job_and_leaves_the_one_that_runs_to_
     job, drain = Job(name="long", run=run), Drain()
     async with start(job, drain=drain):
         await added(engine, job)
-        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(begun.wait(), 60)
         drain.begin()
 
         async def is_left():
@@ -175,7 +175,7 @@ async def test_a_job_that_runs_when_its_process_drains_comes_to_its_end_if_it_is
     job, drain = Job(name="quick", run=run), Drain()
     async with start(job, drain=drain):
         await added(engine, job)
-        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(begun.wait(), 60)
         drain.begin()
 
         async def is_done():

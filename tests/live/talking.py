@@ -180,7 +180,7 @@ class Talking:
         line = Line()
         line.media_line = start(line)
         line.starts()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await self.begun.wait()
         return line
 

@@ -65,7 +65,7 @@ async def office(workspace, database_url):
         office = Office(workspace, notifications)
         unsubscribe = notifications.subscribe("outdial_control", office.heard)
         notifications.subscribe("outdial_answer", lambda payload: None)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not notifications.connected:  # noqa: ASYNC110 - it has no event to wait for
                 await asyncio.sleep(0.01)
         claim = await workspace.dialed()

@@ -689,7 +689,7 @@ async def test_a_call_that_comes_back_waits_for_the_end_of_the_conversation_befo
     await asyncio.sleep(0.3)
     assert not coming.done()
     writes_down.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await coming
     talking.done.set()
     await talking.rests()
@@ -738,7 +738,7 @@ async def test_a_result_that_is_not_written_yet_keeps_the_call_from_coming_back(
     await asyncio.sleep(0.3)
     assert not coming.done()
     await accept_again(workspace, "calls")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await coming
     await talking.rests()
     assert (await workspace.call(claim.call_id)).noted == {"asked": True}

@@ -52,7 +52,7 @@ async def test_the_deadline_is_noted_as_soon_as_the_database_lets_us(workspace, 
 
     await until(failed)
     await accept_again(workspace, "calls")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await noting
     assert (await workspace.call(claim.call_id)).answered_by["evidence"] == ["deadline"]
 

@@ -56,7 +56,7 @@ async def test_what_is_said_is_answered_first_and_then_written_with_what_was_sai
         await asyncio.sleep(0)
     assert asked == []
     journal.turn(Turn(seq=2, speaker="agent", text="Hello.", start_ms=310))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(await written(workspace)) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert [alone for statement, alone in asked if statement is live_journal.WRITE_TURN] == [False, False]

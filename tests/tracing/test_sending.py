@@ -82,7 +82,7 @@ async def came(collector: Collector, *calls: str) -> None:
     async def are_here() -> bool:
         return collector.calls == list(calls)
 
-    await until(are_here, within_s=5)
+    await until(are_here)
 
 
 async def test_calls_are_told_together_as_they_end(collector):
@@ -104,7 +104,7 @@ async def test_a_collector_that_is_away_costs_a_line_and_no_trace(collector, cap
         async def has_tried() -> bool:
             return collector.tries >= 6
 
-        await until(has_tried, within_s=5)
+        await until(has_tried)
         assert caplog.messages == ["Traces not taken; trying again"]
         collector.away = False
         await came(collector, *(f"call_{number}" for number in range(50)))
@@ -141,7 +141,7 @@ async def test_nobody_waits_for_a_collector_that_hangs(collector):
         async def hangs() -> bool:
             return collector.tries == 1
 
-        await until(hangs, within_s=5)
+        await until(hangs)
         loop = asyncio.get_running_loop()
         began = loop.time()
         for number in range(1000):
@@ -171,7 +171,7 @@ async def test_what_a_collector_never_takes_holds_up_the_others_for_a_while_only
         async def is_over() -> bool:
             return not one._calls
 
-        await until(is_over, within_s=5)
+        await until(is_over)
         one.ended("call_3")
         await came(collector, *(["call_2"] if "call_2" in collector.calls else []), "call_3")
 

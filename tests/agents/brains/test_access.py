@@ -108,7 +108,7 @@ async def test_how_a_connection_ends_says_whether_another_may_help(brains, simul
     breaks(simulator, kind)
     await socket.send(prompt("Hm, let me think.", "en-US"))
     with pytest.raises(BrainAway) as away:
-        await asyncio.wait_for(_until_it_ends(socket), 5)
+        await asyncio.wait_for(_until_it_ends(socket), 30)
     assert (away.value.word, away.value.may_again) == (word, may_again)
     await socket.close()
 

@@ -107,7 +107,7 @@ async def test_digits_sent_on_answer_bring_us_past_a_phone_menu(setup):
     call = await setup.place("10", send_digits_on_answer="w1")
     await setup.customer.event("call.answered")
     live = setup.simulator.telnyx.live[call["call_control_id"]]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not live.line.phone.heard_digits:  # noqa: ASYNC110 - a phone has no event for it
             await asyncio.sleep(0.02)
     await setup.act(call["call_control_id"], "hangup")

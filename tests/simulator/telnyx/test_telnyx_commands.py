@@ -77,7 +77,7 @@ async def test_digits_are_heard_by_the_callee(setup):
     call_control_id = await setup.answered("10")
     assert (await setup.act(call_control_id, "send_dtmf", digits="1wa", duration_millis=100)).json() == OK
     phone = setup.simulator.telnyx.live[call_control_id].line.phone
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while phone.heard_digits != "1A":  # noqa: ASYNC110 - a phone has no event for it
             await asyncio.sleep(0.02)
 

@@ -88,7 +88,7 @@ async def test_a_callback_that_is_not_answered_in_time_is_tried_again(start_teln
         await customer.wait_for(lambda: len(customer.of("call.initiated")) == 3)
         await customer.event("call.hangup")
         query = {"filter[status][eq]": "failed"}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not (failed := (await setup.http.get("/webhook_deliveries", params=query)).json()["data"]):
                 pass
         customer.hold.set()

@@ -302,7 +302,7 @@ async def test_phones_in_a_room_hear_each_other_until_the_moderator_leaves(setup
     assert len(rooms) == 1
     ear = Ear()
     setup.account.live[moderator].audio.listeners.add(ear)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await ear.heard_somebody.wait()  # the guest's "Hello?"
     await setup.update(moderator, action="hangup")
     await setup.customer.wait_for_end(guest)

@@ -37,7 +37,7 @@ class Heard:
         self.changed.set()
 
     async def until(self, done):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not done(self):
                 self.changed.clear()
                 await self.changed.wait()
@@ -119,7 +119,7 @@ async def test_a_vendor_that_says_goodbye_and_keeps_the_line_is_gone_all_the_sam
         hung_up.set()
 
     server = await asyncio.start_server(say_goodbye, "127.0.0.1", 0)
-    async with server, asyncio.timeout(5):
+    async with server, asyncio.timeout(30):
         port = server.sockets[0].getsockname()[1]
         heard = Heard()
         opened = await open_socket(Endpoint(url=f"ws://127.0.0.1:{port}/speak"), heard)
@@ -182,7 +182,7 @@ async def test_a_server_that_never_answers_the_handshake_is_waited_for_no_longer
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(VendorFailed) as raised:
             await open_socket(Endpoint(url=f"ws://127.0.0.1:{port}"), Heard())
-        await asyncio.wait_for(over.wait(), 5)
+        await asyncio.wait_for(over.wait(), 30)
     assert raised.value.fault is Fault.UNREACHABLE
 
 
