@@ -243,7 +243,7 @@ async def test_a_ringing_call_the_carrier_forgot_is_over_with_its_ring_time(work
     assert (await workspace.attempt(claim.attempt_id)).hang_up_at is None
 
 
-@pytest.mark.parametrize(("seconds", "state"), [(44, "ringing"), (46, "ended")])
+@pytest.mark.parametrize(("seconds", "state"), [(36, "ringing"), (46, "ended")])  # 30 s, and 15 s more
 async def test_a_ringing_call_has_its_ring_time_whatever_look_ups_say(workspace, sweep, seconds, state):
     claim = await workspace.dialed()
     workspace.carrier.now_is("CA1", CallState.RINGING)
@@ -370,7 +370,7 @@ async def test_a_conversation_that_is_held_and_whose_beginning_is_not_written_ye
 async def test_a_dial_of_unknown_outcome_in_books_that_can_not_be_read_holds_its_line_for_the_ring_time(
     workspace, sweep
 ):
-    claim = await unknown(workspace, since=69, retry={"max_attempts": 3, "on": ["failed"], "delays_s": [1]})
+    claim = await unknown(workspace, since=60, retry={"max_attempts": 3, "on": ["failed"], "delays_s": [1]})
     workspace.carrier.fault = UNREACHABLE
     await sweep.sweep()
     assert (await workspace.call(claim.call_id)).holds_line
@@ -390,12 +390,14 @@ async def test_look_ups_that_bring_nothing_come_later_and_later(workspace, sweep
     pauses = []
     for _ in range(8):
         await workspace.set_attempt(claim.attempt_id, check_at=ago(1))
+        began = datetime.now(UTC)
         await sweep.sweep()
+        took_s = (datetime.now(UTC) - began).total_seconds()
         check_at = (await workspace.attempt(claim.attempt_id)).check_at
-        pauses.append((check_at - datetime.now(UTC)).total_seconds())
+        pauses.append(((check_at - began).total_seconds(), took_s))
     longest = [5, 10, 20, 40, 60, 60, 60, 60]
-    assert all(most / 2 - 1 < pause <= most for pause, most in zip(pauses, longest, strict=True)), pauses
-    assert len({round(pause, 1) for pause in pauses[-4:]}) > 1, "not all at the same time"
+    assert all(most / 2 <= pause <= most + took_s for (pause, took_s), most in zip(pauses, longest, strict=True)), pauses
+    assert len({round(pause, 1) for pause, _ in pauses[-4:]}) > 1, "not all at the same time"
 
 
 async def test_a_sign_of_life_begins_anew(workspace, sweep):
