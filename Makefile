@@ -23,12 +23,17 @@ wheel: $(VENV)/installed  ## build dist/outdial-….whl: the whole product, for 
 
 # In several processes; of some of them, in one (ARGS="tests/db -n auto": in several). See tests/side_by_side.py.
 # Each process compiles every test, and whatever a test starts compiles Outdial, unless the bytecode is kept, whatever the
-# environment says. It is made where mypy leaves a processor idle.
+# environment says. mypy looks on meanwhile: it takes what the tests leave of the processors, much of whose time is spent
+# waiting for calls, and what it finds is told at the end.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/installed-test  ## lint, type-check and run every test (ARGS="tests/db -x": some of them)
 	$(BIN)/ruff check .
-	@$(BIN)/python -m pytest --collect-only -qq $(ARGS) >/dev/null 2>&1 & $(BIN)/mypy; typed=$$?; wait; exit $$typed
-	$(BIN)/python -m pytest -rs $(if $(findstring tests/,$(ARGS)),,-n auto) $(ARGS)
+	@typed="$$(mktemp)"; trap 'rm -f "$$typed"' EXIT; \
+	nice -n 19 $(BIN)/mypy >"$$typed" 2>&1 & checking=$$!; \
+	$(BIN)/python -m pytest --collect-only -qq $(ARGS) >/dev/null 2>&1; \
+	echo $(BIN)/python -m pytest -rs $(if $(findstring tests/,$(ARGS)),,-n auto) $(ARGS); \
+	$(BIN)/python -m pytest -rs $(if $(findstring tests/,$(ARGS)),,-n auto) $(ARGS); tested=$$?; \
+	wait $$checking; checked=$$?; echo $(BIN)/mypy; cat "$$typed"; exit $$((tested | checked))
 	@echo "Left out: make bench, make chaos (but for its short form), make demo ONCE=1 (a call as a user sees it)."
 
 conformance: $(VENV)/installed-test  ## of the tests only these: the same calls on every carrier (2 minutes)
