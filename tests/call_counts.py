@@ -2,11 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, select, true
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.db.consultation_tables import consultations
@@ -25,31 +26,71 @@ Charges = Mapping[tuple[object, ...], tuple[int, Decimal, Decimal]]
 KINDS = ("completed", "machine", "no_answer", "busy_or_declined", "failed", "canceled_or_expired")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What there is, of which only the columns are read that count, and what is kept of it. Each table is read once."""
+
+    calls: list[Row[Any]]
+    attempts: list[Row[Any]]
+    legs: list[Row[Any]]  # that have a price
+    call_counts: list[Row[Any]]
+    call_day_counts: list[Row[Any]]
+    end_counts: list[Row[Any]]
+    attempt_counts: list[Row[Any]]
+    attempt_day_counts: list[Row[Any]]
+
+
+async def read_books(conn: AsyncConnection) -> Books:
+    return Books(**{name: list(await conn.execute(query)) for name, query in QUERIES.items()})
+
+
+QUERIES = {
+    "calls": select(
+        *(calls.c.id, calls.c.workspace_id, calls.c.created_at, calls.c.direction, calls.c.state, calls.c.due_at),
+        *(calls.c.answered_at, calls.c.end_reason, calls.c.outcome, calls.c.answered_by, calls.c.error),
+    ),
+    "attempts": select(
+        *(attempts.c.id, attempts.c.call_id, attempts.c.state, attempts.c.carrier, attempts.c.answered_at),
+        *(attempts.c.ended_at, attempts.c.price, attempts.c.price_currency),
+    ),
+    "legs": select(consultations.c.attempt_id, consultations.c.price, consultations.c.price_currency).where(
+        consultations.c.price.is_not(None)
+    ),
+    "call_counts": select(call_counts),
+    "call_day_counts": select(call_day_counts),
+    "end_counts": select(end_counts),
+    "attempt_counts": select(attempt_counts),
+    "attempt_day_counts": select(attempt_day_counts),
+}
+
+
 async def check_counts(conn: AsyncConnection) -> Counts:
     """What is kept is what there is, by the quarter and by the day; what it is."""
-    there_is = await counted(conn)
-    assert await kept(conn) == there_is, "the counts of calls are wrong"
-    assert await kept_days(conn) == _by_day(there_is), "the counts of calls by day are wrong"
-    assert await kept_ends(conn) == _ends(there_is), "the counts of ends are wrong"
+    books = await read_books(conn)
+    there_is = counted(books)
+    assert kept(books) == there_is, "the counts of calls are wrong"
+    assert kept_days(books) == _by_day(there_is), "the counts of calls by day are wrong"
+    assert kept_ends(books) == _ends(there_is), "the counts of ends are wrong"
     for by_day in (False, True):
-        charges = await kept_charges(conn, by_day=by_day)
-        assert charges == await charged(conn, by_day=by_day), f"the counts of attempts are wrong, {by_day=}"
+        charges = kept_charges(books, by_day=by_day)
+        assert charges == charged(books, by_day=by_day), f"the counts of attempts are wrong, {by_day=}"
     return there_is
 
 
-async def kept(conn: AsyncConnection) -> Counts:
+def kept(books: Books) -> Counts:
     found: Counts = Counter()
-    for row in await conn.execute(select(call_counts)):
+    for row in books.call_counts:
         found[_kind(row)] += row.calls
     return _not_nothing(found)
 
 
-async def kept_days(conn: AsyncConnection) -> Counts:
+def kept_days(books: Books) -> Counts:
     found: Counts = Counter()
-    for row in await conn.execute(select(call_day_counts)):
+    for row in books.call_day_counts:
         found[_kind(row)] += row.calls
-    for row in await conn.execute(select(call_counts).where(~call_counts.c.folded)):
-        found[_of_its_day(_kind(row))] += row.calls
+    for row in books.call_counts:
+        if not row.folded:
+            found[_of_its_day(_kind(row))] += row.calls
     return _not_nothing(found)
 
 
@@ -57,10 +98,12 @@ def _kind(row: Row[Any]) -> tuple[Any, ...]:
     return tuple(value for name, value in row._mapping.items() if name not in ("id", "calls", "folded"))
 
 
-async def counted(conn: AsyncConnection) -> Counts:
-    dialled = set((await conn.scalars(select(attempts.c.call_id))).all())
+def counted(books: Books) -> Counts:
+    dialled = {attempt.call_id for attempt in books.attempts}
     found: Counts = Counter()
-    for call in (await conn.execute(select(calls).where(calls.c.state.in_(["queued", "ended"])))).all():
+    for call in books.calls:
+        if call.state not in ("queued", "ended"):
+            continue
         given_up = call.state == "queued" or call.end_reason in ("canceled", "expired")
         kind = (
             call.workspace_id,
@@ -79,14 +122,14 @@ async def counted(conn: AsyncConnection) -> Counts:
     return found
 
 
-async def kept_ends(conn: AsyncConnection) -> Counts:
+def kept_ends(books: Books) -> Counts:
     found: Counts = Counter()
-    for row in await conn.execute(select(end_counts)):
+    for row in books.end_counts:
         for kind in KINDS:
             found[row.workspace_id, row.quarter.astimezone(UTC), kind] += row._mapping[kind]
-    unfolded = select(call_counts).where(~call_counts.c.folded, call_counts.c.state == "ended")
-    for row in await conn.execute(unfolded):
-        found[row.workspace_id, row.quarter.astimezone(UTC), end_kind(row.end_reason, row.category)] += row.calls
+    for row in books.call_counts:
+        if not row.folded and row.state == "ended":
+            found[row.workspace_id, row.quarter.astimezone(UTC), end_kind(row.end_reason, row.category)] += row.calls
     return _not_nothing(found)
 
 
@@ -97,35 +140,32 @@ def end_kind(end_reason: str, category: str | None) -> str:
     return (kinds | dict.fromkeys(("canceled", "expired"), "canceled_or_expired")).get(end_reason, end_reason)
 
 
-async def kept_charges(conn: AsyncConnection, *, by_day: bool) -> Charges:
+def kept_charges(books: Books, *, by_day: bool) -> Charges:
     found: dict[tuple[object, ...], tuple[int, Decimal, Decimal]] = defaultdict(_nothing)
-    rows = list(await conn.execute(select(attempt_counts).where(~attempt_counts.c.folded if by_day else true())))
-    for row in rows + (list(await conn.execute(select(attempt_day_counts))) if by_day else []):
+    rows = [row for row in books.attempt_counts if not (by_day and row.folded)]
+    for row in rows + (books.attempt_day_counts if by_day else []):
         at = (row.day if "day" in row._mapping else row.quarter).astimezone(UTC)
         kind = (row.workspace_id, _day(at) if by_day else at, row.carrier, row.currency)
         found[kind] = _sum(found[kind], (row.answered, row.seconds, row.cost))
     return {kind: sums for kind, sums in found.items() if any(sums)}
 
 
-async def charged(conn: AsyncConnection, *, by_day: bool) -> Charges:
+def charged(books: Books, *, by_day: bool) -> Charges:
     found: dict[tuple[object, ...], tuple[int, Decimal, Decimal]] = defaultdict(_nothing)
-    query = select(attempts, calls.c.workspace_id, calls.c.created_at.label("made_at")).join(
-        calls, calls.c.id == attempts.c.call_id
-    )
-    for row in (await conn.execute(query.where(attempts.c.state == "ended"))).all():
-        currency = None if row.price is None else row.price_currency
-        at = _floor(row.made_at, 15)
-        kind = (row.workspace_id, _day(at) if by_day else at, row.carrier, currency)
-        found[kind] = _sum(found[kind], _figures(row))
-    legs = select(consultations.c.price, consultations.c.price_currency, attempts.c.carrier, calls).select_from(
-        consultations.join(attempts, attempts.c.id == consultations.c.attempt_id).join(
-            calls, calls.c.id == attempts.c.call_id
-        )
-    )
-    for leg in (await conn.execute(legs.where(consultations.c.price.is_not(None)))).all():
-        at = _floor(leg.created_at, 15)
-        kind = (leg.workspace_id, _day(at) if by_day else at, leg.carrier, leg.price_currency)
-        found[kind] = _sum(found[kind], (0, Decimal(0), leg.price))
+    known = {call.id: call for call in books.calls}
+
+    def charge(attempt: Row[Any], currency: str | None, figures: tuple[int, Decimal, Decimal]) -> None:
+        call = known[attempt.call_id]
+        at = _day(call.created_at) if by_day else _floor(call.created_at, 15)
+        kind = (call.workspace_id, at, attempt.carrier, currency)
+        found[kind] = _sum(found[kind], figures)
+
+    for attempt in books.attempts:
+        if attempt.state == "ended":
+            charge(attempt, None if attempt.price is None else attempt.price_currency, _figures(attempt))
+    dialled = {attempt.id: attempt for attempt in books.attempts}
+    for leg in books.legs:
+        charge(dialled[leg.attempt_id], leg.price_currency, (0, Decimal(0), leg.price))
     return {kind: sums for kind, sums in found.items() if any(sums)}
 
 

@@ -12,24 +12,25 @@ from typing import Any
 import hypothesis
 import psycopg
 import pytest
+from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
 from asking import Asking
 from fake_carrier import FakeCarrier
-from outdial.accounts.secret_key import forget_secret_key
 from outdial.calls.claim import Claim
 from outdial.calls.workers import Worker
 from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import create_engine, put_away
 from outdial.db.migrate import upgrade
 from outdial.db.notify import Notifications
+from outdial.db.tables import secret_keys
 from outdial.dispatch.sweep import Sweep
-from outdial.lines.workspace_pools import create_workspace
+from outdial.lines.workspace_pools import add_workspace
 from outdial.settings import Settings
-from seats import give_seats
-from tenants import allow_everywhere
-from workspace import Workspace
+from seats import insert_worker
+from tenants import insert_everywhere
+from workspace import Workspace, insert_account
 
 # The first text Hypothesis makes on a fresh machine costs two seconds, for its table of all characters.
 hypothesis.settings.register_profile(
@@ -47,6 +48,16 @@ _functions_of_ours: set[str] = set()  # those that the migrations make
 _kept: list[psycopg.Connection] = []  # one at most
 _first: list[Any] = []  # the dialect of the first engine, and what it has compiled
 _names = (f"test_{number}" for number in itertools.count(1))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Next to nothing that is made meanwhile is garbage, and looking for it takes longer the more there is."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish() -> None:
@@ -203,9 +214,13 @@ async def _migrate(url: str) -> None:
 # -- a workspace that calls through a carrier in memory --------------------------------------------------------
 
 
+# To look into the environment and for a file takes as long as a short test: once is enough.
+_settings = Settings(public_url="https://voice.example")
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, public_url="https://voice.example")
+    return _settings.model_copy(update={"data_dir": tmp_path})
 
 
 @pytest.fixture
@@ -223,13 +238,17 @@ async def make_workspace(
     made: list[Workspace] = []
 
     async def make(*, lines: int = 5, calls_per_second: float = 1000.0) -> Workspace:
-        view = await create_workspace(engine, name="Clinic", lines=lines)
-        await forget_secret_key(engine)  # the accounts here have no credentials that could say whose key it is
-        await allow_everywhere(engine, view["id"])
-        workspace = Workspace(engine, settings, carrier, view["id"])
-        workspace.account_id, workspace.number_id = await workspace.add_account(calls_per_second=calls_per_second)
-        if not made:
-            await give_seats(engine, stream_url=settings.stream_base_url)
+        async with engine.begin() as conn:
+            id_ = await add_workspace(conn, name="Clinic", lines=lines)
+            await insert_everywhere(conn, id_)
+            account_id, number_id = await insert_account(conn, id_, calls_per_second=calls_per_second)
+            # The accounts here have no credentials that could say whose key it is.
+            await conn.execute(delete(secret_keys))
+            await conn.execute(insert(secret_keys).values(canary=None))
+            if not made:
+                await insert_worker(conn, stream_url=settings.stream_base_url)
+        workspace = Workspace(engine, settings, carrier, id_)
+        workspace.account_id, workspace.number_id = account_id, number_id
         made.append(workspace)
         return workspace
 

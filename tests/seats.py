@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.tables import seats, workers
 from outdial.lines.seats import open_seats
@@ -15,20 +15,25 @@ from outdial.lines.seats import open_seats
 _lock_keys = itertools.count(1)
 
 
-async def give_seats(
-    engine: AsyncEngine,
+async def give_seats(engine: AsyncEngine, many: int = 200, **columns: Any) -> None:
+    """A worker that is seen for the length of a test, whoever looks whether it lives, and its seats."""
+    async with engine.begin() as conn:
+        await insert_worker(conn, many, **columns)
+
+
+async def insert_worker(
+    conn: AsyncConnection,
     many: int = 200,
     *,
     worker_id: str = "worker_seats",
     stream_url: str = "wss://voice.example",
     **columns: Any,
 ) -> None:
-    """A worker that is seen for the length of a test, whoever looks whether it lives, and its seats."""
+    """`give_seats` as part of a transaction."""
     row = {"seats": many, "stream_url": stream_url, "lease_s": 86_400.0, "seen_at": func.now()} | columns
     entered = {"id": worker_id, "lock_key": next(_lock_keys), "host": "here", "pid": 1}
-    async with engine.begin() as conn:
-        await conn.execute(upsert(workers).values(entered | row).on_conflict_do_nothing())
-        await open_seats(conn, worker_id, many)
+    await conn.execute(upsert(workers).values(entered | row).on_conflict_do_nothing())
+    await open_seats(conn, worker_id, many)
 
 
 async def seats_taken(engine: AsyncEngine) -> dict[str, str]:

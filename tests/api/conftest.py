@@ -29,16 +29,15 @@ from secret_box import BOX
 from simulated_accounts import SimulatedAccounts
 from tenants import Tenant, make_tenant
 
+# No test but that of the limit is about how many requests it makes.
+_settings = Settings(
+    public_url="https://voice.example", max_requests_per_s=100_000, allowed_private_hosts="127.0.0.1"
+)
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    # No test but that of the limit is about how many requests it makes.
-    return Settings(
-        data_dir=tmp_path,
-        public_url="https://voice.example",
-        max_requests_per_s=100_000,
-        allowed_private_hosts="127.0.0.1",
-    )
+    return _settings.model_copy(update={"data_dir": tmp_path})
 
 
 @pytest.fixture
