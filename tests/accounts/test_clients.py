@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from outdial.accounts.clients import Accounts
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.http import RestClient
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.tables import carrier_accounts
 from secret_box import BOX
 
@@ -122,7 +122,7 @@ async def test_an_open_account_is_to_be_had_while_the_database_is_away(engine, a
     with pytest.raises(OperationalError):
         await accounts.carrier("acct_unknown")
     await accounts.aclose()
-    await away.dispose()
+    await put_away(away)
 
 
 async def test_an_open_account_is_to_be_had_while_the_database_does_not_answer(engine, account_id, change):

@@ -7,7 +7,7 @@ import pytest
 
 from outdial.api.app import create_api
 from outdial.db import storing
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.tables import calls
 from refusing_tables import refuse_rows
 
@@ -40,5 +40,5 @@ async def test_red_on_a_database_that_can_only_be_read(services, database_url):
     transport = httpx.ASGITransport(create_api(replace(services, engine=readable)))
     async with httpx.AsyncClient(transport=transport, base_url="https://voice.example") as client:
         red = await client.get("/readyz")
-    await readable.dispose()
+    await put_away(readable)
     assert (red.status_code, "can only be read" in red.json()["message"]) == (503, True)

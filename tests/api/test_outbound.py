@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text, update
 
 from outdial.api.app import create_api
 from outdial.api.services import Services
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.tables import calls, pools
 from outdial.workspaces.plans import Plan
 from tenants import E164, make_tenant
@@ -467,7 +467,7 @@ async def test_without_a_database_the_answer_is_503(services, tenant):
         assert int(answer.headers["retry-after"]) > 0
         assert (await client.get("/healthz")).status_code == 200
         assert_problem(await client.get("/readyz"), 503, "unavailable")
-    await nowhere.dispose()
+    await put_away(nowhere)
 
 
 async def test_the_new_call_is_announced(services, client, url, tenant):
@@ -501,7 +501,7 @@ async def test_a_database_that_takes_no_writes_is_503_too(services, tenant, data
         answer = await client.post(f"/v1/phone-number/{tenant.number_id}/outbound", json=BODY)
         assert_problem(answer, 503, "unavailable")
         assert int(answer.headers["retry-after"]) > 0
-    await standby.dispose()
+    await put_away(standby)
 
 
 # -- traces --------------------------------------------------------------------------------------------------

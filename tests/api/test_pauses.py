@@ -3,7 +3,7 @@
 import pytest
 
 from outdial.calls.claim import claim_due_calls
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.policy.pauses import list_pauses
 from outdial.workspaces.access import Role, Scope
 from outdial.workspaces.api_keys import create_api_key
@@ -97,7 +97,7 @@ async def test_a_pause_is_in_the_database_so_a_restart_does_not_end_it(client, t
     async with another.connect() as conn:
         assert len(await list_pauses(conn, tenant.workspace_id)) == 1
     found = await claim_due_calls(another, tenant.workspace_id, owner="worker_2", lease_s=15)
-    await another.dispose()
+    await put_away(another)
     assert found.claims == []
 
 

@@ -16,7 +16,7 @@ from outdial.backup.make import Wanted, make_backup
 from outdial.backup.restore import restore
 from outdial.calls.events import add_event
 from outdial.calls.workers import Worker
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.migrate import is_empty
 from outdial.db.tables import calls, pauses, workspaces
 from outdial.policy.pauses import list_pauses
@@ -64,7 +64,7 @@ async def backup_of(workspace, **wanted):
 async def elsewhere(empty_database_url, tmp_path):
     engine = create_engine(empty_database_url)
     yield engine, Settings(data_dir=tmp_path / "elsewhere", public_url="https://voice.example")
-    await engine.dispose()
+    await put_away(engine)
 
 
 async def bring_back(elsewhere, content, *, replace=False):

@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from end_to_end.process import Server
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.members.first_start import first_start
 
 
@@ -21,7 +21,7 @@ async def server(browser: Browser, new_database: Callable[[], str]) -> AsyncIter
         await server.start()
         engine = create_engine(url)
         first = await first_start(engine, server.base_url, with_link=True)
-        await engine.dispose()
+        await put_away(engine)
         assert first is not None
         yield server, first.link
         await server.stop()

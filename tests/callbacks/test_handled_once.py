@@ -14,7 +14,7 @@ from outdial.accounts.genuine import Genuine
 from outdial.callbacks.inbox import _LEFT, AT_ONCE, Inbox
 from outdial.calls.dial_outcome import defer
 from outdial.carriers.callbacks import TRANSFER_FAILED
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.tables import attempts, callbacks, pools
 from outdial.telephony.failures import CallError, FailureCode
 from workspace import logged, until
@@ -41,7 +41,7 @@ async def processes(workspace, inbox, database_url):
     engines = [create_engine(database_url) for _ in range(3)]
     yield [Watched(workspace, engine) for engine in engines]
     for engine in engines:
-        await engine.dispose()
+        await put_away(engine)
 
 
 @asynccontextmanager

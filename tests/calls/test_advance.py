@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from outdial.calls.advance import apply_event, begin_audio, note_ending, note_stream_failed
 from outdial.calls.events import add_event
 from outdial.calls.records import lock_attempt
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.tables import attempts, calls
 from outdial.telephony.failures import INTERRUPTED, CallError, FailureCode
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason, Progress
@@ -91,7 +91,7 @@ async def test_the_same_end_from_many_sides_at_once_counts_once(workspace, datab
     assert sum(each.changed for each in applied) == 1
     assert (await workspace.pool()).used_outbound == 0
     for each in engines:
-        await each.dispose()
+        await put_away(each)
 
 
 async def test_an_event_of_an_unknown_attempt_is_none(workspace):

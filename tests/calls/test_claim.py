@@ -18,7 +18,7 @@ from outdial.calls.claim import (
 )
 from outdial.calls.hang_up import expire_queued
 from outdial.calls.records import DetectionWanted
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.hot import Hot
 from outdial.db.tables import attempts, calls, carrier_accounts, pools
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries
@@ -519,4 +519,4 @@ async def test_many_workers_never_take_more_lines_than_there_are_and_no_call_twi
     assert len({request.to for request in workspace.carrier.dialed}) == len(queued)
     assert most > 1
     for engine in engines:
-        await engine.dispose()
+        await put_away(engine)

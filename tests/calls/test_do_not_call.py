@@ -12,7 +12,7 @@ from outdial.calls.do_not_call import import_numbers, list_number
 from outdial.calls.noted import keep
 from outdial.calls.refused import end_waiting_to
 from outdial.calls.results import Result, save_result
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.tables import audit_log
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries, list_entries, lock_list, remove_entry
 from outdial.policy.gate import Rule
@@ -243,7 +243,7 @@ async def test_two_claims_and_additions_at_once_dial_nobody_after_the_addition(m
         found = (await list_entries(conn, workspace.id, limit=100))["entries"]
     assert len(found) == 40
     for engine in engines:
-        await engine.dispose()
+        await put_away(engine)
     for number in refused & claimed.keys():  # a claim that was over before, and told of only afterwards
         attempt = await workspace.attempt(claimed[number])
         call = await workspace.call(attempt.call_id)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from outdial.calls import workers as workers_module
 from outdial.calls.workers import Worker, WorkerLost, forget_dead_workers, is_dead
-from outdial.db.engine import create_engine, reading
+from outdial.db.engine import create_engine, put_away, reading
 from outdial.db.tables import workers
 from workspace import END_LOCK_HOLDERS, until
 
@@ -92,7 +92,7 @@ async def test_nobody_waits_in_a_pooler_for_a_database_that_is_away(engine, data
                 await other.execute(text(END_LOCK_HOLDERS))
             with pytest.raises(OperationalError):
                 await asyncio.wait_for(waiting, 30)
-    await pooled.dispose()
+    await put_away(pooled)
 
 
 async def test_a_lock_that_was_lost_with_its_connection_is_taken_anew_under_the_same_name(engine, database_url):

@@ -8,7 +8,7 @@ from sqlalchemy import func, insert
 
 from outdial.cli.check_database import retention
 from outdial.cli.findings import Status
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.tables import retention_runs, sign_in_failures
 
 
@@ -19,7 +19,7 @@ def store(database_url):
             engine = create_engine(database_url)
             async with engine.begin() as conn:
                 await conn.execute(insert(table).values(**columns))
-            await engine.dispose()
+            await put_away(engine)
 
         asyncio.run(run())
 

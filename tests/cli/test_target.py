@@ -17,7 +17,7 @@ from outdial.cli import app
 from outdial.cli.failures import CommandFailed, explanation
 from outdial.cli.run_files import run_files
 from outdial.cli.target import find_target
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.migrate import SchemaError
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
@@ -258,4 +258,4 @@ def test_no_second_secret_key_is_made_for_a_database_that_has_one(outdial, servi
 async def leave_canary(database_url: str, box: SecretBox) -> None:
     engine = create_engine(database_url)
     await check_secret_key(engine, box)
-    await engine.dispose()
+    await put_away(engine)

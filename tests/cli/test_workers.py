@@ -6,7 +6,7 @@ import pytest
 
 from outdial.cli.check_workers import holding_locks, judge
 from outdial.cli.findings import Status
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.history.workers import list_workers
 from outdial.version import __version__
 from seats import give_seats
@@ -22,7 +22,7 @@ def on_database(database_url):
             try:
                 return await work(engine)
             finally:
-                await engine.dispose()
+                await put_away(engine)
 
         return asyncio.run(run())
 

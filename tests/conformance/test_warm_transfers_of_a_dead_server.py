@@ -12,7 +12,7 @@ from end_to_end.process import Server
 from end_to_end.world import CALLEE, PATIENCE_S, World, connect_customer
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.simulator.calls import Call, Status
 from outdial.simulator.server import Simulator, serve
 from outdial.workspaces.secrets import SecretBox
@@ -70,7 +70,7 @@ async def play(world: World) -> Calls:
                 calls.used_lines += await customer.used_lines()
         finally:
             await asyncio.gather(*(customer.http.aclose() for customer in customers.values()))
-            await engine.dispose()
+            await put_away(engine)
     return calls
 
 

@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.before.make_wheel import COMMIT, opened, unpack
 from end_to_end.world import CALLEE, HUMAN, IMPATIENT, SHORT, Customer, simulator_config
 from outdial.app import running
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.migrate import check_current, is_current, upgrade
 from outdial.settings import Settings
 from outdial.simulator.server import Simulator, SimulatorConfig, serve
@@ -176,7 +176,7 @@ async def both_on(database_url: str, folder: Path) -> AsyncIterator["Both"]:
             placing.cancel()
             before.kill()
             await http.aclose()
-            await engine.dispose()
+            await put_away(engine)
 
 
 @dataclass(kw_only=True)

@@ -73,7 +73,7 @@ async def test_a_limit_that_the_url_sets_holds(database_url):
     engine = create_engine(url)
     async with engine.connect() as connection:
         assert await connection.scalar(text(f"SHOW {idle}")) == "7s"
-    await engine.dispose()
+    await put_away(engine)
     with psycopg.connect(connection_url(url)) as connection:
         assert connection.execute(f"SHOW {idle}").fetchone() == ("7s",)
 
@@ -97,7 +97,7 @@ async def test_the_options_of_the_url_are_kept(database_url):
         assert await connection.scalar(text("SHOW work_mem")) == "8MB"
         assert await connection.scalar(text("SHOW application_name")) == "mine"
         assert await connection.scalar(text("SHOW lock_timeout")) == "10s"
-    await engine.dispose()
+    await put_away(engine)
 
 
 async def test_json_goes_there_and_back(engine):
@@ -168,7 +168,7 @@ async def test_whoever_waits_for_a_silent_database_can_be_freed(database_url):
                 await waiting
     async with engine.connect() as connection:
         assert await connection.scalar(text("SELECT 1")) == 1
-    await engine.dispose()
+    await put_away(engine)
 
 
 # -- a host that has vanished ----------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ async def test_the_server_asks_after_whoever_is_at_the_other_end_of_a_pooled_ses
     async with engine.connect() as connection:
         for name, value in IN_20_S.items():
             assert await connection.scalar(text(f"SHOW {name}")) == value
-    await engine.dispose()
+    await put_away(engine)
 
 
 def test_the_server_asks_after_whoever_holds_a_lock_or_listens(tcp_url):
@@ -215,7 +215,7 @@ async def test_the_url_may_say_itself_when_a_host_counts_as_vanished(tcp_url):
     engine = create_engine(url)
     async with engine.connect() as connection:
         assert await connection.scalar(text("SHOW tcp_keepalives_idle")) == "60"
-    await engine.dispose()
+    await put_away(engine)
     with psycopg.connect(connection_url(url)) as connection:
         for name, value in (IN_20_S | {"tcp_keepalives_idle": "60", "work_mem": "8MB"}).items():
             assert connection.execute(f"SHOW {name}").fetchone() == (value,)
@@ -270,7 +270,7 @@ async def _by_pool(url: str) -> bool:
         async with engine.connect() as connection:
             return await connection.scalar(text("SELECT true"))
     finally:
-        await engine.dispose()
+        await put_away(engine)
 
 
 async def _by_pool_at_a_pooler(url: str) -> bool:
@@ -279,7 +279,7 @@ async def _by_pool_at_a_pooler(url: str) -> bool:
         async with engine.connect() as connection:
             return await connection.scalar(text("SELECT true"))
     finally:
-        await engine.dispose()
+        await put_away(engine)
 
 
 async def _by_session(url: str) -> bool:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 import outdial.db.migrate as migrate
 from outdial.db import job_tables
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 
 
 def test_the_installed_version_is_the_one_whose_tables_are_known():
@@ -46,7 +46,7 @@ async def test_another_programs_jobs_are_left_alone(empty_database_url):
         await conn.execute(text("CREATE TABLE procrastinate_jobs (id bigint)"))
     with pytest.raises(job_tables.JobTablesTaken, match="a database of its own"):
         await migrate.upgrade(engine)
-    await engine.dispose()
+    await put_away(engine)
 
 
 async def test_a_role_that_may_make_our_tables_needs_no_other_right(empty_database_url):
@@ -67,8 +67,8 @@ async def test_a_role_that_may_make_our_tables_needs_no_other_right(empty_databa
             left = text("SELECT count(*) FROM pg_class WHERE relname ^@ 'procrastinate_'")
             assert await conn.scalar(left) == 0
     finally:
-        await engine.dispose()
+        await put_away(engine)
         async with admin.begin() as conn:
             await conn.execute(text("DROP OWNED BY restricted CASCADE"))
             await conn.execute(text("DROP ROLE restricted"))
-        await admin.dispose()
+        await put_away(admin)

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 import outdial.db.migrate as migrate
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 
 
 async def test_the_migrations_make_exactly_the_tables_of_this_version(engine):
@@ -22,7 +22,7 @@ async def test_two_processes_may_migrate_at_the_same_time(empty_database_url):
     await asyncio.gather(*(migrate.upgrade(engine) for engine in engines))
     assert await migrate.is_current(engines[0])
     for engine in engines:
-        await engine.dispose()
+        await put_away(engine)
 
 
 @pytest.mark.parametrize("order", [("call_events", "calls"), ("calls", "call_events"), ("do_not_call", "calls")])
@@ -39,7 +39,7 @@ async def test_webhooks_come_into_a_database_whose_calls_are_live(empty_database
     async with asyncio.timeout(20):
         await upgrading
     assert await migrate.is_current(engine)
-    await engine.dispose()
+    await put_away(engine)
 
 
 @pytest.mark.parametrize("order", [("agents", "calls"), ("transfers", "workers"), ("calls", "carrier_accounts")])
@@ -60,7 +60,7 @@ async def test_who_works_on_the_database_meanwhile_never_stands_in_the_way_of_st
     async with asyncio.timeout(20):
         await upgrading
     assert await migrate.is_current(engine)
-    await engine.dispose()
+    await put_away(engine)
 
 
 async def test_going_back_to_base_leaves_no_table_of_ours(engine):
@@ -93,7 +93,7 @@ async def test_a_role_that_may_make_no_tables_is_told_what_its_owner_can_do(empt
     engine = create_engine(make_url(empty_database_url).set(username="guest").render_as_string(hide_password=False))
     with pytest.raises(migrate.SchemaError, match=r"permission denied .* TO guest"):
         await migrate.upgrade(engine)
-    await engine.dispose()
+    await put_away(engine)
 
 
 def test_the_migrations_are_part_of_the_package():

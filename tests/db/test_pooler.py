@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from outdial.calls.workers import Worker
-from outdial.db.engine import ANY_SESSION, SESSION_SETTINGS, create_engine, is_away, reading
+from outdial.db.engine import ANY_SESSION, SESSION_SETTINGS, create_engine, is_away, put_away, reading
 from outdial.db.migrate import is_current, upgrade_at
 from outdial.db.notify import Notifications, notify
 from outdial.db.pooler import Way, WrongDatabaseUrl, check_urls, limit_sessions, missing_limits, way
@@ -52,7 +52,7 @@ async def engine(pooler):
     await limit_sessions(url)
     engine = create_engine(url, pooled=True)
     yield engine
-    await engine.dispose()
+    await put_away(engine)
 
 
 async def test_it_is_seen_where_a_url_leads(pooler, database_url):
@@ -103,7 +103,7 @@ async def test_the_limits_of_sessions_hold_behind_it_from_the_first_transaction_
     async with reading(engine) as conn:
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             assert await conn.scalar(text(f"SHOW {name}")) == SESSION_SETTINGS[name]
-    await engine.dispose()
+    await put_away(engine)
     assert await missing_limits(url) == {}
     with psycopg.connect(database_url) as other:
         assert other.execute("SHOW lock_timeout").fetchone() == (SESSION_SETTINGS["lock_timeout"],)
@@ -132,7 +132,7 @@ async def test_who_does_nothing_in_a_transaction_loses_its_locks_behind_it_too(p
     assert is_away(ended.value)
     async with reading(engine) as conn:
         assert await conn.scalar(text("SELECT 1")) == 1
-    await engine.dispose()
+    await put_away(engine)
 
 
 async def test_any_session_may_answer_the_same_statement_again_and_again(engine):
@@ -224,7 +224,7 @@ async def test_tables_are_made_directly_and_seen_through_it(pooler, empty_databa
     assert not await is_current(engine)
     await upgrade_at(empty_database_url)
     assert await is_current(engine)
-    await engine.dispose()
+    await put_away(engine)
     pool.stop()
 
 
@@ -241,7 +241,7 @@ async def test_a_worker_keeps_its_lock_while_the_pooler_restarts(pooler, databas
         assert worker.holds_lock
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-    await engine.dispose()
+    await put_away(engine)
 
 
 def test_limits_of_dedicated_connections_are_among_those_of_the_pool():

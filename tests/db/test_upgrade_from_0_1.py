@@ -34,7 +34,7 @@ from outdial.callbacks.inbox import Inbox
 from outdial.calls.claim import claim_due_calls
 from outdial.calls.ownership import take_over
 from outdial.db.embedded import EmbeddedPostgres
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.notify import Notifications
 from outdial.members.sign_in import sign_in
 from outdial.recordings.recordings import Recordings
@@ -107,7 +107,7 @@ def upgraded_url(postgres: EmbeddedPostgres, upgrade: Upgrade) -> str:
 async def upgraded(upgraded_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(upgraded_url)
     yield engine
-    await engine.dispose()
+    await put_away(engine)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def copy(postgres: EmbeddedPostgres, upgrade: Upgrade) -> AsyncIterator[As
     make(postgres, COPY, template=UPGRADED)
     engine = create_engine(postgres.url(COPY))
     yield engine
-    await engine.dispose()
+    await put_away(engine)
     drop(postgres, COPY)
 
 
@@ -161,7 +161,7 @@ async def test_the_first_migration_makes_the_tables_that_0_1_had(postgres, upgra
     """A migration that was released never changes: there are databases that have run it."""
     engine = create_engine(empty_database_url)
     await migrate.upgrade(engine, REVISION)
-    await engine.dispose()
+    await put_away(engine)
     assert upgrade.before["alembic_version"] == {"": {"version_num": REVISION}}
     assert schema_of(empty_database_url) == schema_of(postgres.url(RESTORED))
 
@@ -471,7 +471,7 @@ def upgrade_it(postgres: EmbeddedPostgres, name: str) -> None:
     async def run() -> None:
         engine = create_engine(postgres.url(name))
         await migrate.upgrade(engine)
-        await engine.dispose()
+        await put_away(engine)
 
     asyncio.run(run())
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text, update
 
 from dispatch.silence import PAST, ago
 from outdial.calls.departure import Hold
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, carrier_accounts, paces
 from outdial.dispatch.departing import Departures
@@ -197,7 +197,7 @@ async def processes(database_url, *workspaces, each=2):
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
     for engine in engines:
-        await engine.dispose()
+        await put_away(engine)
 
 
 class Seen:

@@ -7,7 +7,7 @@ from sqlalchemy import delete, update
 from dispatch.silence import ago, due, unknown
 from outdial.calls.checks import take_due
 from outdial.carriers.errors import CarrierUncertain
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, seats
 from outdial.dispatch.look_ups import pauses
@@ -153,7 +153,7 @@ async def test_two_sweeps_at_once_queue_a_call_again_once(workspace, database_ur
         assert len(await workspace.events(claim.call_id, "state")) == 2
     assert (await workspace.pool()).used_outbound == 0
     for engine in engines:
-        await engine.dispose()
+        await put_away(engine)
 
 
 async def test_calls_of_other_attempts_are_no_candidates(workspace, sweep):

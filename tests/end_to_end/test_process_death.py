@@ -10,7 +10,7 @@ import pytest
 
 from end_to_end.process import Server
 from end_to_end.world import CALLEE, PATIENCE_S, TALKATIVE, Audio, Customer, Story, World, connect_customer, sounds
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.settings import Settings
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import Simulator, serve
@@ -83,7 +83,7 @@ async def play(world: World) -> Calls:
             await _stopped(calls, server, simulator, customers[0])
         finally:
             await asyncio.gather(*(customer.http.aclose() for customer in customers))
-            await engine.dispose()
+            await put_away(engine)
         calls.unfinished = [path.name for path in server.data_dir.rglob("*.part")]
         calls.log = server.log
     return calls

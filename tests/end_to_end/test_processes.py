@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from end_to_end.process import Server
 from end_to_end.world import HUMAN, SHORT, Story, World, connect_customer
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.tables import attempts
 from outdial.history.workers import WorkerState, WorkerView, list_workers
 from outdial.simulator.server import serve
@@ -59,7 +59,7 @@ async def play(world: World) -> Calls:
             calls.later = await customer.call(HUMAN)
         finally:
             await customer.http.aclose()
-            await engine.dispose()
+            await put_away(engine)
         calls.exit_code = await server.stop()
         calls.log = server.log
     return calls

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from outdial.api.app import create_api
 from outdial.api.services import Services
 from outdial.cli.check_database import replica as doctor_s_replica
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.migrate import upgrade
 from outdial.db.notify import Notifications
 from outdial.db.replica import Replica, Standing
@@ -57,7 +57,7 @@ async def primary(servers):
     engine = create_engine(servers[0].url("outdial"))
     await upgrade(engine)
     yield engine
-    await engine.dispose()
+    await put_away(engine)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text
 
 from outdial.calls.enqueue import create_call
 from outdial.calls.request import OutboundRequest
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.tables import audit_log, calls, counted_calls
 from outdial.lines.workspace_pools import create_workspace
 from outdial.policy.daily_limit import _COUNT_AGAIN, change_daily_limit, get_daily_limit
@@ -79,7 +79,7 @@ async def test_of_a_crowd_in_several_processes_exactly_as_many_are_placed(engine
         assert await conn.scalar(select(func.count()).select_from(calls)) == 17
     assert await used(engine, tenant) == 17
     for other in others:
-        await other.dispose()
+        await put_away(other)
 
 
 async def test_a_request_that_is_repeated_counts_once_and_one_that_is_refused_not_at_all(engine, tenant, place, limit):

@@ -11,7 +11,7 @@ from outdial.agents.llm.chat import Usage
 from outdial.agents.spend_meters import SpendMeters
 from outdial.calls.enqueue import create_call
 from outdial.calls.request import OutboundRequest
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.spend_tables import model_spend
 from outdial.db.tables import agent_versions, audit_log, calls
 from outdial.policy.spending import (
@@ -108,7 +108,7 @@ async def test_several_processes_count_together_and_hear_of_it(database_url, eng
     assert all(meter.is_passed for meter in meters)  # who didn't hear of it by its own answers has looked
     for process, one in zip(processes, engines, strict=True):
         await process.aclose()
-        await one.dispose()
+        await put_away(one)
 
 
 async def test_what_the_database_does_not_take_is_written_later_and_counted_once(engine, tenant, monkeypatch):

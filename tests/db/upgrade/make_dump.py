@@ -34,7 +34,7 @@ from outdial.api.app import create_api
 from outdial.api.services import Services
 from outdial.calls.workers import Worker
 from outdial.db.embedded import EmbeddedPostgres
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.migrate import upgrade
 from outdial.db.notify import Notifications
 from outdial.db.tables import metadata
@@ -123,7 +123,7 @@ async def make(server: EmbeddedPostgres, folder: Path) -> None:
     for name in ("pristine", "filled"):
         engine = create_engine(server.url(name))
         await upgrade(engine)
-        await engine.dispose()
+        await put_away(engine)
 
     from fill import Office, fill  # after everything it imports, whose datetime is replaced next
 
@@ -141,7 +141,7 @@ async def make(server: EmbeddedPostgres, folder: Path) -> None:
     answers = await _answers(server.url("filled"), settings, secret_box, known["api_keys"])
     told = {"secret_key": SECRET_KEY, "public_url": PUBLIC_URL, "made_at": clock.now.isoformat(), **known}
     (HERE / "v0_1_0.json").write_text(_json_by_line(told, answers))
-    await engine.dispose()
+    await put_away(engine)
 
 
 def _schema(server: EmbeddedPostgres, section: str) -> str:
@@ -197,7 +197,7 @@ async def _answers(url: str, settings: Settings, secret_box: SecretBox, keys: di
             async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL, headers=headers) as client:
                 for path in await _paths(url, client):
                     answers.setdefault(workspace, {})[path] = (await client.get(path)).raise_for_status().json()
-    await engine.dispose()
+    await put_away(engine)
     return answers
 
 
