@@ -162,7 +162,7 @@ def test_instants_that_hosts_compare_are_of_no_host_s_own_clock():
 # -- who writes what -------------------------------------------------------------------------------------------
 
 KEEPERS = {
-    "wrap_ups": "calls/", "consultations": "calls/",
+    "wrap_ups": "calls/", "consultations": "calls/", "detections": "calls/",
     "calls": "calls/", "attempts": "calls/", "call_events": "calls/", "call_counts": "calls/", "pools": "lines/",
     "seats": "lines/", "workers": "calls/",
     "call_day_counts": "calls/", "end_counts": "calls/", "attempt_counts": "calls/", "attempt_day_counts": "calls/",

@@ -219,6 +219,7 @@ STAY = {
     "listening_notices",  # one a workspace
     "spend_limits",  # as many as people make
     "calls", "attempts", "transfers", "turns", "call_backs", "wrap_ups", "consultations",  # what the product is for
+    "detections",                           # at most one an attempt, of calls that are compared or labelled
     "alert_rules", "alert_settings",        # as many as people make
     "alert_clock", "ended_counts",          # one row; folded, and forgotten after a day
     "webhooks", "webhook_lanes",            # as many as people make, and as hosts of requests; the upkeep forgets these

@@ -37,6 +37,7 @@ from outdial.api import (
     webhook_deliveries,
     webhook_payloads,
     webhooks,
+    who_answered,
     workers,
     workspace,
 )
@@ -63,6 +64,7 @@ OPERATIONS = (  # modules of operations, in the document's order
     events,
     pauses,
     overview,
+    who_answered,
     destinations,
     spending,
     do_not_call,

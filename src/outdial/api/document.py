@@ -21,6 +21,7 @@ TAGS: Mapping[str, str] = {
     "Webhooks": "Who is told of what happens to calls, and what was sent.",
     "Secrets": "What agents' tools send along, and nobody is shown again.",
     "Overview": "Lines, today's calls, and what needs attention.",
+    "Who answered": "Each verdict on a call, who it truly was, and how two detectors compare.",
     "Workers": "The processes that serve, and their seats for conversations.",
     "Workspace": "The plan, and how many lines there are.",
     "Members": "Who may sign in to the workspace, and as what.",

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from outdial import clock
 from outdial.calls.call_log import tell_stored_end
 from outdial.calls.changes import change_attempt, end_call, move_on, queue_again
+from outdial.calls.detections import note_verdict
 from outdial.calls.events import add_event
 from outdial.calls.outcomes import reconsider, retry_words
 from outdial.calls.records import AttemptRecord, CallRecord, Held, error_json, lock_attempt
@@ -29,6 +30,7 @@ from outdial.db.tables import attempts, calls
 from outdial.policy.do_not_call import listed_now
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import INTERRUPTED, CallError, FailureCode
+from outdial.telephony.one_detector import is_detectors
 from outdial.telephony.state import (
     CallEvent,
     CallState,
@@ -40,7 +42,7 @@ from outdial.telephony.state import (
     is_of_another_call,
 )
 from outdial.telephony.transfer import TransferResult
-from outdial.telephony.verdict import DEADLINE, REPLY, WORDS, DetectedBy, Verdict, revised
+from outdial.telephony.verdict import DetectedBy, Verdict, revised
 
 logger = logging.getLogger(__name__)
 
@@ -295,6 +297,7 @@ async def _verdict(conn: AsyncConnection, held: Held, event: Verdict) -> Applied
         assert found is not None
         by = DetectedBy.LOCAL if event.is_ours else DetectedBy.CARRIER
         await add_event(conn, call.id, "verdict", {"by": by, **found.to_json()})
+        await note_verdict(conn, held, event)
     if answered_by is None or not (is_live or held.is_last):
         return _unchanged(held)
     await conn.execute(update(calls).where(calls.c.id == call.id).values(answered_by=answered_by.to_json()))
@@ -312,7 +315,7 @@ def _is_compared(call: CallRecord, event: Verdict) -> bool:
     """Whether it is one of two detectors' that are both asked: then each of their verdicts is kept."""
     if call.detection is None or call.detection.by is not DetectedBy.BOTH:
         return False
-    return event.is_ours or not {DEADLINE, REPLY, WORDS} & set(event.evidence)
+    return is_detectors(event)
 
 
 # -- statements, built once: building them takes longer than running them --------------------------------------

@@ -30,6 +30,7 @@ KINDS = {
     "listening": "Listening in",
     "alert_rule": "Alert rules",
     "alert_notices": "E-mails of alerts",
+    "truth": "Who answered",
     "wrap_up": "Wrap-ups",
     "secret": "Secrets",
     "tool": "Tools",
@@ -39,6 +40,8 @@ KINDS = {
 _ACTS = {
     "plan.changed": "Changed the plan",
     "wrap_up.wanted": "Had a wrap-up made again",
+    "truth.set": "Said who truly answered a call",
+    "truth.taken_back": "Took back who truly answered a call",
     "call.listening_began": "Began to listen to a call",
     "call.listened_to": "Listened to a call",
     "call.sentence_asked": "Had a sentence said on a call",
@@ -103,6 +106,7 @@ _ACTS = {
 
 _PLACES = {
     "call": "/calls/{id}",
+    "truth": "/calls/{id}",
     "listening": "/settings/listening",
     "number": "/phone-numbers",
     "agent": "/agents/{id}",

@@ -54,15 +54,22 @@ async def events_after(
     return [Event(id=row.id, type=row.type, data=row.data, at=row.at) for row in rows]
 
 
-async def model_events_of(conn: AsyncConnection, call_id: str, *, limit: int = 500) -> Sequence[Event]:
-    """What the models of a call's agent did, and the tools they called, oldest first."""
+async def events_of_types(
+    conn: AsyncConnection, call_id: str, types: Sequence[str], *, limit: int = 500
+) -> Sequence[Event]:
+    """Those of a call's feed that are of these types, oldest first."""
     rows = await conn.execute(
         select(call_events)
-        .where(call_events.c.call_id == call_id, call_events.c.type.in_(["model", "tool", "model_failed"]))
+        .where(call_events.c.call_id == call_id, call_events.c.type.in_(types))
         .order_by(call_events.c.id)
         .limit(limit)
     )
     return [Event(id=row.id, type=row.type, data=row.data, at=row.at) for row in rows]
+
+
+async def model_events_of(conn: AsyncConnection, call_id: str, *, limit: int = 500) -> Sequence[Event]:
+    """What the models of a call's agent did, and the tools they called, oldest first."""
+    return await events_of_types(conn, call_id, ("model", "tool", "model_failed"), limit=limit)
 
 
 async def history_of(conn: AsyncConnection, call_id: str, *, limit: int = 500) -> Sequence[Event]:

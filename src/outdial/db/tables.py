@@ -31,6 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 import outdial.db.alert_tables
 import outdial.db.call_back_tables
 import outdial.db.consultation_tables
+import outdial.db.detection_tables
 import outdial.db.listening_tables
 import outdial.db.retention_tables
 import outdial.db.secret_tables

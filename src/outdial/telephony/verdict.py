@@ -1,7 +1,7 @@
 """Who answered, as answering machine detection tells it, and which of several verdicts wins. Pure."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -53,7 +53,7 @@ class Verdict:
     """Answering machine detection's result. `message_end` says that a message can be left now, `confidence` (0 to
     1) how sure its finder is, where that is told. `revises`: it comes from who has heard more than there was for the
     verdict before (our own detector), and found two independent cues of a machine. `is_ours`: it is our own
-    detector's."""
+    detector's. `heard_ms`: which of the evidence was heard when, on the call clock, as far as that is known."""
 
     answered_by: AnsweredBy
     at: datetime
@@ -63,21 +63,25 @@ class Verdict:
     message_end: bool = False
     revises: bool = False
     is_ours: bool = False
+    heard_ms: Mapping[str, int] = field(default_factory=dict)
     carrier_call: CarrierCall | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhoAnswered:
-    """What is held of who answered a call: the verdict that won. `after_answer_ms` counts from the answer."""
+    """What is held of who answered a call: the verdict that won. `after_answer_ms` counts from the answer, `heard_ms`
+    (which evidence was heard when) on the call clock."""
 
     category: AnsweredBy
     evidence: tuple[str, ...] = ()
     confidence: float | None = None
     after_answer_ms: int | None = None
     message_end: bool = False
+    heard_ms: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"evidence": list(self.evidence)}
+        told = asdict(self) | {"evidence": list(self.evidence)}
+        return told if self.heard_ms else {name: value for name, value in told.items() if name != "heard_ms"}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
@@ -87,6 +91,7 @@ class WhoAnswered:
             confidence=stored.get("confidence"),
             after_answer_ms=stored.get("after_answer_ms"),
             message_end=bool(stored.get("message_end")),
+            heard_ms=stored.get("heard_ms") or {},
         )
 
 
@@ -102,6 +107,7 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     if known is None:
         return _held(verdict, verdict.answered_by, verdict.evidence, _after_answer_ms(verdict, answered_at))
     evidence = (*known.evidence, *(word for word in verdict.evidence if word not in known.evidence))
+    known = replace(known, heard_ms={**verdict.heard_ms, **known.heard_ms})
     if _is_too_late(known, verdict):
         return None if evidence == known.evidence else replace(known, evidence=evidence)
     if REPLY in verdict.evidence and known.category in MACHINES:  # found at the same moment, and not obeyed
@@ -110,8 +116,9 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
         return None
     if known.category is verdict.answered_by:
         held = _held(verdict, known.category, evidence, known.after_answer_ms)
-        return replace(held, message_end=verdict.message_end or known.message_end)
-    return _held(verdict, verdict.answered_by, evidence, _after_answer_ms(verdict, answered_at))
+        return replace(held, message_end=verdict.message_end or known.message_end, heard_ms=known.heard_ms)
+    held = _held(verdict, verdict.answered_by, evidence, _after_answer_ms(verdict, answered_at))
+    return replace(held, heard_ms=known.heard_ms)
 
 
 def is_settled(category: AnsweredBy, evidence: Collection[str]) -> bool:
@@ -154,6 +161,7 @@ def _held(
         confidence=verdict.confidence,
         after_answer_ms=after_answer_ms,
         message_end=verdict.message_end,
+        heard_ms=verdict.heard_ms,
     )
 
 

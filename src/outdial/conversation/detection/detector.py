@@ -1,8 +1,11 @@
 """The detector of one call: takes what is heard, says who answered whenever that has changed. Pure."""
 
+from collections.abc import Mapping, Sequence
+
 from outdial.conversation.detection.evidence import Evidence, Gathering
+from outdial.conversation.detection.evidence_times import heard_ms
 from outdial.conversation.detection.features import features
-from outdial.conversation.detection.heard import Heard, Window
+from outdial.conversation.detection.heard import Heard, Window, Words
 from outdial.conversation.detection.judge import CERTAIN, Decision, Judgement, judge
 from outdial.conversation.detection.talk import Spoken
 from outdial.conversation.detection.weights import Weights, weights
@@ -23,6 +26,8 @@ class Detector:
         self, language: Language | None, own_weights: Weights | None = None, *, certain: float = CERTAIN
     ) -> None:
         self._gathering = Gathering(language)
+        self._language = language
+        self._said: list[Words] = []
         self._weights = own_weights or weights(words=language is not None)
         self._certain = certain
         self._judged_ms = 0
@@ -40,6 +45,8 @@ class Detector:
     def take(self, heard: Heard) -> Judgement | None:
         """A judgement that differs from the one before; none once it `is_done`, though the evidence grows on."""
         self._gathering.take(heard)
+        if isinstance(heard, Words):
+            self._said.append(heard)
         if self.is_done or not isinstance(heard, Window) or heard.at_ms - self._judged_ms < EVERY_MS:
             return None
         self._judged_ms = heard.at_ms
@@ -55,6 +62,10 @@ class Detector:
     def evidence(self, now_ms: int) -> Evidence:
         """All of it so far."""
         return self._gathering.at(now_ms)
+
+    def heard_ms(self, told: Sequence[str], now_ms: int) -> Mapping[str, int]:
+        """When each of these words of evidence was heard, by the call clock, where that is known."""
+        return heard_ms(told, self.evidence(now_ms), self._said, self._language)
 
     def spoken(self, now_ms: int) -> Spoken:
         """What the near voice has done; words are asked for by it."""
