@@ -14,6 +14,7 @@ PAGES = {
     "browser-phone": "/phone",
     "settings": "/settings",
     "destinations": "/settings/destinations",
+    "who-answered": "/settings/who-answered",
     "privacy": "/settings/privacy",
     "api-keys": "/settings/api-keys",
     "carrier-accounts": "/settings/carriers",

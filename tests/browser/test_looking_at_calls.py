@@ -67,3 +67,31 @@ async def test_a_call_is_two_lines_on_a_phone(page: Page, placed: dict[str, str]
     assert max(heights) < 2 * LINE_PX
     busy = rows.filter(has_text=BUSY).first
     await expect(busy.get_by_text("Busy")).to_be_visible()
+
+
+# As the page has it where two detectors were asked: parts/answer_marks.html.
+MARKS = """(section) => {
+  const item = (number, kind, ms) => `<li data-kind="${kind}" data-at-ms="${ms}">
+    <span class="mark-number">${number}</span><a class="at" href="#t=${ms / 1000}">0:00</a> Mark ${number}</li>`;
+  const marks = `<div class="wave-marks" data-wave-marks aria-hidden="true"></div>`;
+  const list = [[1, "heard", 300], [2, "verdict", 350], [3, "heard", 900_000]].map((one) => item(...one)).join("");
+  section.querySelector("[data-wave-marks]")?.remove();
+  section.querySelector(".wave").insertAdjacentHTML("beforebegin", marks);
+  section.querySelector("[data-player]").insertAdjacentHTML("beforeend", `<ol data-answer-marks>${list}</ol>`);
+  document.dispatchEvent(new CustomEvent("part", { detail: { element: section } }));
+}"""
+
+
+async def test_what_spoke_for_whom_stands_over_the_waveform_and_leads_there(page: Page, placed: dict[str, str]):
+    requests = Requests(page)
+    await page.goto(f"/calls/{placed[LEAVES_EARLY]}")
+    await requests.settled()
+    player = page.get_by_role("region", name="Recording")
+    await player.evaluate(MARKS)
+    numbers = player.locator("[data-wave-marks] .mark-number")
+    await expect(numbers).to_have_text(["1", "2"])  # the third is beyond the end of the recording
+    boxes = [await number.bounding_box() for number in await numbers.all()]
+    assert boxes[0]["y"] < boxes[1]["y"], "two of the same instant are in two lanes"
+    assert await player.locator("[data-mark-lines] path").count() == 2
+    await player.locator("[data-answer-marks] a.at").nth(1).press("Enter")
+    await page.wait_for_function("document.querySelector('audio').currentTime >= 0.35")

@@ -18,7 +18,7 @@ PAGES = [
         f"/settings/{page}"
         for page in (
             "destinations", "listening", "privacy", "api-keys", "carriers", "secrets", "speech", "members", "audit-log",
-            "me",
+            "me", "who-answered",
         )
     ),
 ]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outdial.dashboard.answer_marks import evidence_in_words
 from outdial.dashboard.latency import WIDTH, latencies
-from outdial.dashboard.one_call import evidence_in_words
 from outdial.dashboard.timeline import timeline
 from outdial.dashboard.words import is_keys, pretty_body
 from outdial.db.feed import Event

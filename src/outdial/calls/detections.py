@@ -3,7 +3,7 @@ comparison (history.agreement). Categories and instants alone, so it stays when 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.calls.records import DetectionWanted, Held
 from outdial.db.detection_tables import detections
 from outdial.db.tables import attempts, calls
@@ -31,13 +32,17 @@ class Truth:
 
 
 async def note_verdict(conn: AsyncConnection, held: Held, verdict: Verdict) -> None:
-    """A verdict of one of two detectors that are both asked. Part of the caller's transaction; the call is locked."""
+    """A verdict of one of two detectors that are both asked. Part of the caller's transaction; the call is locked.
+
+    The carrier's counts from when it is known here: whoever is first is told by one clock.
+    """
     attempt, call = held.attempt, held.call
     kept = detections.c
     query = select(detections).where(kept.attempt_id == attempt.id)
     row = (await conn.execute(query)).mappings().one_or_none()
     name = DetectedBy.LOCAL if verdict.is_ours else DetectedBy.CARRIER
-    found = (Found() if row is None else _found(row, name)).after(verdict)
+    known = verdict if verdict.is_ours else replace(verdict, at=clock.now())
+    found = (Found() if row is None else _found(row, name)).after(known)
     values = {
         "call_id": call.id,
         "workspace_id": call.workspace_id,

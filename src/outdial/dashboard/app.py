@@ -23,6 +23,7 @@ from outdial.dashboard import (
     static_files,
     stop,
     webhooks,
+    who_answered,
 )
 from outdial.dashboard.live import LivePages
 from outdial.dashboard.page import error_page
@@ -41,6 +42,7 @@ MODULES = (
     phone,
     privacy,
     settings,
+    who_answered,
     webhooks,
     api_reference,
 )

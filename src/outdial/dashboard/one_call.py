@@ -1,6 +1,6 @@
 """One call with everything its page shows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,16 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial import clock
 from outdial.agents.store import agent_names
-from outdial.carriers.registry import CARRIERS, carrier_named
+from outdial.dashboard.answer_marks import Mark, answer_marks, evidence_in_words
 from outdial.dashboard.latency import Latencies, latencies
 from outdial.dashboard.model_use import ModelUse, model_use
 from outdial.dashboard.timeline import Step, timeline
+from outdial.dashboard.words import ANSWERED_BY
 from outdial.dashboard.wrap_up import Evidence, WrapUp, evidence_in, wrap_up
 from outdial.db.feed import history_of, model_events_of
+from outdial.history.verdicts import CallVerdicts, TruthView, get_verdicts
 from outdial.history.views import CallView, get_call
 from outdial.numbers.views import number_names
 from outdial.telephony.state import CallDirection, CallState
-from outdial.telephony.verdict import DEADLINE, REPLY, WORDS, AnsweredBy
+from outdial.telephony.verdict import AnsweredBy
 
 LAST_WORDS = timedelta(minutes=2)
 
@@ -32,11 +34,6 @@ _VERDICTS = {
     AnsweredBy.SILENCE: "Somebody answered and said nothing.",
     AnsweredBy.UNKNOWN: "It couldn't be told who answered.",
 }
-_OUR_EVIDENCE = {
-    DEADLINE: "No result came in time.",
-    REPLY: "The callee answered the agent, as a person does.",
-    WORDS: "It said what recordings say.",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +43,7 @@ class OneCall:
     latencies: Latencies | None
     model: ModelUse | None
     wrap_up: WrapUp | None
+    answered: CallVerdicts
     agent_name: str | None
     number_name: str | None
 
@@ -103,11 +101,29 @@ class OneCall:
         return [] if known is None else [evidence_in_words(each) for each in known["evidence"]]
 
     @property
+    def marks(self) -> Sequence[Mark]:
+        """What spoke for whom as it was answered, and when."""
+        attempts = self.call["attempts"]
+        return answer_marks(self.answered["verdicts"], attempts[-1]["carrier"] if attempts else None)
+
+    @property
+    def truth(self) -> TruthView | None:
+        """Who answered, as a person has said."""
+        return self.answered["truth"]
+
+    @property
     def verdict(self) -> str | None:
         known = self.call["answered_by"]
-        if known is None:
-            return None
-        return _VERDICTS[known["category"]]
+        return None if known is None else _VERDICTS[known["category"]]
+
+    @property
+    def categories(self) -> Mapping[str, str]:
+        """Who may have answered, in words."""
+        return ANSWERED_BY
+
+    @property
+    def truth_in_words(self) -> str | None:
+        return None if self.truth is None else _VERDICTS[self.truth["category"]]
 
 
 async def read_one_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, base_url: str) -> OneCall:
@@ -122,21 +138,7 @@ async def read_one_call(conn: AsyncConnection, workspace_id: str, call_id: str, 
         latencies=latencies(call["transcript"]),
         model=model_use(await model_events_of(conn, call_id)),
         wrap_up=wrap_up(call),
+        answered=await get_verdicts(conn, workspace_id, call_id),
         agent_name=None if call["agent"] is None else agents.get(call["agent"]["id"]),
         number_name=None if call["number_id"] is None else numbers.get(call["number_id"]),
     )
-
-
-def evidence_in_words(evidence: str) -> str:
-    """`twilio:machine_end_beep` → "Twilio heard a machine, and its beep."; our detector's words become a
-    sentence; what we don't know stays as it is."""
-    name, colon, word = evidence.partition(":")
-    if " " in evidence and carrier_named(name) is None:  # our own detector's
-        return f"{evidence[0].upper()}{evidence[1:]}."
-    if not colon:
-        return _OUR_EVIDENCE.get(evidence, evidence)
-    known = carrier_named(name)
-    if known is None:
-        return f"{name} heard “{word}”."
-    kind = CARRIERS[known]
-    return f"{kind.label} heard {kind.evidence.get(word, f'“{word}”')}."

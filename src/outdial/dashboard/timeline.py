@@ -92,9 +92,8 @@ def _other(event: Event) -> Step | None:
         case "unknown":
             text = "No reply: the carrier may have dialled, or not"
             return Step(text=text, at=event.at, tone="warn", detail="Outdial looks it up, and doesn't dial twice.")
-        case "answered_by":
-            who = ANSWERED_BY.get(data.get("category", ""), "Unknown")
-            return Step(text=f"Answered by: {_lower(who)}", at=event.at, tone="live")
+        case "answered_by" | "verdict":
+            return _who_answered(event)
         case "transfer":
             return _transfer(event)
         case "transferred":  # of calls before 0.2
@@ -214,6 +213,15 @@ def _tool(event: Event) -> Step:
         return Step(text=f"Tool used: {data.get('tool', '')}", at=event.at, detail=detail)
     why = data.get("refused") or "The callee began to speak."
     return Step(text=f"Tool not used: {data.get('tool', '')}", at=event.at, tone="warn", detail=why)
+
+
+def _who_answered(event: Event) -> Step:
+    """What won, or what one of two detectors says."""
+    who = _lower(ANSWERED_BY.get(event.data.get("category", ""), "Unknown"))
+    if event.type == "answered_by":
+        return Step(text=f"Answered by: {who}", at=event.at, tone="live")
+    by = "Outdial" if event.data.get("by") == "local" else "The carrier"
+    return Step(text=f"{by} says: {who}", at=event.at)
 
 
 def _transfer(event: Event) -> Step:

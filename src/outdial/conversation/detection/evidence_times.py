@@ -46,8 +46,8 @@ def _instant(told: str, evidence: Evidence, said: Sequence[Words], language: Lan
 
 
 def _when_said(words: Sequence[str], said: Sequence[Words], language: Language) -> int | None:
-    """What was recognised anew takes the place of what was known of it before, so the newest is looked at first."""
-    for one in reversed(said):
+    """The first time. Of an utterance that was recognised anew the newest words count."""
+    for one in sorted(said, key=lambda one: (one.span.start_ms, -one.at_ms)):
         spoken = language.utterance(one.text).words
         for place in range(len(spoken) - len(words) + 1):
             if list(spoken[place : place + len(words)]) == list(words):

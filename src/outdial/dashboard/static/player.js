@@ -8,6 +8,7 @@ import { clock } from "./durations.js";
 const WIDTH = 1200;       // of the picture, in its own units
 const HALF_HEIGHT = 27;   // of a channel's loudest peak
 const STEP_S = 2;         // of an arrow key
+const MARK = 22;          // pixels that a mark's number takes, and half of the air around it
 const SIGNS = { Play: "M6 4l10 6-10 6z", Pause: "M5 4h3.5v12H5zM11.5 4H15v12h-3.5z" };
 const MIDDLE = { callee: 30, agent: 90 };
 
@@ -34,6 +35,7 @@ function attach(player) {
     if (!Number.isFinite(seconds) || seconds <= 0) return;
     length = seconds;
     position.max = seconds;
+    showMarks(player, length);
     show();
   }
 
@@ -87,7 +89,38 @@ function attach(player) {
     () => (note.textContent = "The waveform can't be shown."),
   );
   if (mine.readyState >= 1) measure(mine.duration);
+  new ResizeObserver(() => showMarks(player, length)).observe(player);
   seekByAddress();
+}
+
+/** The numbers of what spoke for whom stand above the waveform, at their instants; where there is no room, in lanes. */
+function showMarks(player, length) {
+  const box = player.querySelector("[data-wave-marks]");
+  const lines = player.querySelector("[data-mark-lines]");
+  if (!box || !length) return;
+  const lanes = [];  // how far right each is taken
+  const [numbers, paths] = [[], []];
+  for (const item of player.querySelectorAll("[data-answer-marks] [data-at-ms]")) {
+    const share = Number(item.dataset.atMs) / 1000 / length;
+    if (share > 1) continue;  // the recording ends before it
+    const x = Math.min(share * box.clientWidth, box.clientWidth - MARK);
+    let lane = lanes.findIndex((taken) => taken <= x);
+    if (lane < 0) lane = lanes.push(0) - 1;
+    lanes[lane] = x + MARK;
+    const number = item.querySelector(".mark-number").cloneNode(true);
+    number.dataset.kind = item.dataset.kind;
+    number.style.left = `${x}px`;
+    number.style.top = `${lane * MARK}px`;
+    numbers.push(number);
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", `M${(share * WIDTH).toFixed(1)} 0V120`);
+    path.setAttribute("class", "wave-mark");
+    path.dataset.kind = item.dataset.kind;
+    paths.push(path);
+  }
+  box.style.height = `${lanes.length * MARK}px`;
+  box.replaceChildren(...numbers);
+  lines.replaceChildren(...paths);
 }
 
 /** The turn that is heard now is marked, and in view. */
@@ -136,10 +169,11 @@ export function setUp() {
     }
   });
   document.addEventListener("click", (event) => {
-    const at = event.target.closest(".turn a.at");
+    const at = event.target.closest(".turn a.at, [data-answer-marks] a.at");
     if (!at || !audio || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    seek(Number(at.closest(".turn").dataset.startMs) / 1000);
+    const { startMs, atMs } = at.closest("[data-start-ms], [data-at-ms]").dataset;
+    seek(Number(startMs ?? atMs) / 1000);
     start();
   });
   for (const kind of ["wheel", "touchmove", "keydown"]) {
