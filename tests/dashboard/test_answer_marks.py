@@ -44,6 +44,17 @@ def test_who_changes_their_mind_is_marked_again_and_who_repeats_themselves_is_no
     ]  # fmt: skip
 
 
+def test_what_a_carrier_says_later_has_the_instant_at_which_it_did():
+    marks = shown(
+        verdict("carrier", "machine", 2715, "vonage:machine"),
+        verdict("carrier", "machine", 8156, "vonage:machine", "vonage:beep_start"),
+        carrier="vonage",
+    )
+    assert [(at_ms, text) for _, at_ms, text, _ in marks] == [
+        (2715, "Vonage: machine"), (8156, "Vonage heard a machine's beep."),
+    ]  # fmt: skip
+
+
 def test_what_has_no_instant_comes_last():
     marks = shown(
         verdict("carrier", "machine", None, "telnyx:machine"),

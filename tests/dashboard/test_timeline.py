@@ -45,6 +45,18 @@ def test_who_ended_a_completed_call_is_told_and_an_outcome_that_is_known_later()
     assert [step.text for step in steps[1:]] == ["Ended: completed by the other party", "Outcome now: moved"]
 
 
+def test_each_of_two_detectors_is_told_whenever_it_says_another_thing():
+    events = [
+        ("verdict", {"by": by, "category": category})
+        for by, category in (("carrier", "human"), ("local", "human"), ("carrier", "human"), ("local", "machine"))
+    ]
+    again = state("queued", attempt=1, attempt_end_reason="machine")
+    steps = timeline(call({}), happened(state("queued"), *events, again, events[0]))
+    assert [step.text for step in steps if "says" in step.text] == [
+        "The carrier says: human", "Outdial says: human", "Outdial says: machine", "The carrier says: human",
+    ]  # fmt: skip
+
+
 def test_that_a_person_listened_in_and_whispered_is_told():
     events = [("listener_joined", {}), ("whispered", {"chars": 20}), ("listener_left", {"listened_s": 41.2})]
     steps = timeline(call({}), happened(state("queued"), *events))

@@ -45,13 +45,16 @@ def answer_marks(verdicts: Sequence[VerdictView], carrier: str | None) -> list[M
     for verdict in verdicts:
         now = next((each for each in reversed(told) if each.by == verdict["by"]), None)
         says_less = now is not None and verdict["category"] in UNDECIDED and now.category not in UNDECIDED
-        if now is None or (now.category != verdict["category"] and not says_less):
+        is_new = now is None or (now.category != verdict["category"] and not says_less)
+        if now is None or is_new:
             now = _Verdict(by=verdict["by"], category=verdict["category"], at_ms=verdict["at_ms"], evidence=[])
             told.append(now)
         for each in verdict["evidence"]:
-            if each["heard_at_ms"] is not None:
-                heard.setdefault(each["text"], each["heard_at_ms"])
-            elif each["text"] not in now.evidence:
+            # What is said later for the same, such as a carrier's word of a beep, has the instant of its verdict.
+            at_ms = verdict["at_ms"] if each["heard_at_ms"] is None and not is_new else each["heard_at_ms"]
+            if at_ms is not None and each["text"] not in now.evidence:
+                heard.setdefault(each["text"], at_ms)
+            elif each["text"] not in (*now.evidence, *heard):
                 now.evidence.append(each["text"])
     marks: list[tuple[float, int, Mark]] = []
     for text, at_ms in heard.items():

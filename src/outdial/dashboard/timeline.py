@@ -38,7 +38,7 @@ def timeline(call: CallView, events: Sequence[Event]) -> list[Step]:
     dials = {dial["number"]: dial for dial in call["attempts"]}
     several = len(dials) > 1
     steps: list[Step] = []
-    for event in events:
+    for event in _without_repeated_verdicts(events):
         step = _state(event, dials, several, first=not steps) if event.type == "state" else _other(event)
         if step is not None:
             steps.append(step)
@@ -213,6 +213,21 @@ def _tool(event: Event) -> Step:
         return Step(text=f"Tool used: {data.get('tool', '')}", at=event.at, detail=detail)
     why = data.get("refused") or "The callee began to speak."
     return Step(text=f"Tool not used: {data.get('tool', '')}", at=event.at, tone="warn", detail=why)
+
+
+def _without_repeated_verdicts(events: Sequence[Event]) -> list[Event]:
+    """A detector that finds more of the same says nothing new."""
+    said: dict[Any, Any] = {}
+    kept = []
+    for event in events:
+        by, category = event.data.get("by"), event.data.get("category")
+        if event.type != "verdict" or said.get(by) != category:
+            kept.append(event)
+        if event.type == "verdict":
+            said[by] = category
+        elif event.data.get("state") == "queued":
+            said.clear()
+    return kept
 
 
 def _who_answered(event: Event) -> Step:
