@@ -33,6 +33,15 @@ def test_the_first_verdict_is_held_with_its_time_after_the_answer():
     assert first == known(MACHINE, evidence=("beep",), confidence=0.7, after_answer_ms=1840)
 
 
+def test_what_was_heard_when_is_kept_with_the_evidence_and_the_first_instant_of_a_category():
+    first = verdict(evidence=("words",), at_ms=3000, heard_ms={"words": 1400}, is_ours=True)
+    more = verdict(evidence=("words", "beep"), at_ms=7200, heard_ms={"words": 1500, "beep": 6200}, is_ours=True)
+    held = revised(revised(None, first, ANSWERED_AT), more, ANSWERED_AT)
+    assert (held.at_ms, held.heard_ms) == (3000, {"words": 1400, "beep": 6200})
+    assert WhoAnswered.from_json(held.to_json()) == held
+    assert known(MACHINE).to_json().keys() == {"category", "evidence", "confidence", "after_answer_ms", "message_end"}
+
+
 @pytest.mark.parametrize(
     ("facts", "answered_at", "after_answer_ms"),
     [

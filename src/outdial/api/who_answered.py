@@ -165,7 +165,7 @@ class CallTruth(TypedDict):
         "Of the calls that were placed with `amd.by` `both`, together and by carrier: what the local detector and the "
         "carrier said of the same calls, how often that was the same, which of them knew first and by how much, how "
         "often each changed its mind; and how often each was wrong, by the labels that people have given. Shares come "
-        "with their 95 % interval. Where a period has more than 100,000 such calls its newest ones are counted. "
+        "with their 95 % interval. Where a period has more than 50,000 such calls its newest ones are counted. "
         + MAY_BE_OLD
     ),
     response_model=Comparison,

@@ -20,7 +20,7 @@ from outdial.history.shares import Share, share
 from outdial.instants import to_json
 from outdial.telephony.verdict import MACHINES, UNDECIDED, AnsweredBy, DetectedBy
 
-MOST_CALLS = 100_000
+MOST_CALLS = 50_000
 
 
 class ConfusionCell(TypedDict):

@@ -108,8 +108,9 @@ def verdicts_in(
 
 
 def _view(event: Event, who: WhoAnswered, evidence: Sequence[str], late_ms: int | None) -> VerdictView:
-    has_instant = who.after_answer_ms is not None and late_ms is not None
-    at_ms = max(0, (who.after_answer_ms or 0) - (late_ms or 0)) if has_instant else None
+    at_ms = who.at_ms
+    if at_ms is None and who.after_answer_ms is not None and late_ms is not None:
+        at_ms = max(0, who.after_answer_ms - late_ms)
     return VerdictView(
         by=event.data.get("by") or _by(evidence or who.evidence),
         category=who.category,

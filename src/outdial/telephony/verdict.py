@@ -53,7 +53,8 @@ class Verdict:
     """Answering machine detection's result. `message_end` says that a message can be left now, `confidence` (0 to
     1) how sure its finder is, where that is told. `revises`: it comes from who has heard more than there was for the
     verdict before (our own detector), and found two independent cues of a machine. `is_ours`: it is our own
-    detector's. `heard_ms`: which of the evidence was heard when, on the call clock, as far as that is known."""
+    detector's. On the call clock, as far as that is known: `at_ms`, when it was found, and `heard_ms`, which of the
+    evidence was heard when."""
 
     answered_by: AnsweredBy
     at: datetime
@@ -63,25 +64,29 @@ class Verdict:
     message_end: bool = False
     revises: bool = False
     is_ours: bool = False
+    at_ms: int | None = None
     heard_ms: Mapping[str, int] = field(default_factory=dict)
     carrier_call: CarrierCall | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhoAnswered:
-    """What is held of who answered a call: the verdict that won. `after_answer_ms` counts from the answer, `heard_ms`
-    (which evidence was heard when) on the call clock."""
+    """What is held of who answered a call: the verdict that won. `after_answer_ms` counts from the answer; `at_ms` is
+    the same instant on the call clock, and `heard_ms` has which evidence was heard when on it."""
 
     category: AnsweredBy
     evidence: tuple[str, ...] = ()
     confidence: float | None = None
     after_answer_ms: int | None = None
     message_end: bool = False
+    at_ms: int | None = None
     heard_ms: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         told = asdict(self) | {"evidence": list(self.evidence)}
-        return told if self.heard_ms else {name: value for name, value in told.items() if name != "heard_ms"}
+        unknown = {"at_ms"} if self.at_ms is None else set()
+        unknown |= set() if self.heard_ms else {"heard_ms"}
+        return {name: value for name, value in told.items() if name not in unknown}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
@@ -91,6 +96,7 @@ class WhoAnswered:
             confidence=stored.get("confidence"),
             after_answer_ms=stored.get("after_answer_ms"),
             message_end=bool(stored.get("message_end")),
+            at_ms=stored.get("at_ms"),
             heard_ms=stored.get("heard_ms") or {},
         )
 
@@ -116,7 +122,8 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
         return None
     if known.category is verdict.answered_by:
         held = _held(verdict, known.category, evidence, known.after_answer_ms)
-        return replace(held, message_end=verdict.message_end or known.message_end, heard_ms=known.heard_ms)
+        message_end = verdict.message_end or known.message_end
+        return replace(held, message_end=message_end, at_ms=known.at_ms, heard_ms=known.heard_ms)
     held = _held(verdict, verdict.answered_by, evidence, _after_answer_ms(verdict, answered_at))
     return replace(held, heard_ms=known.heard_ms)
 
@@ -161,6 +168,7 @@ def _held(
         confidence=verdict.confidence,
         after_answer_ms=after_answer_ms,
         message_end=verdict.message_end,
+        at_ms=verdict.at_ms,
         heard_ms=verdict.heard_ms,
     )
 

@@ -21,7 +21,7 @@ def heard_ms(
     """The instant of each of `told` on the call clock, of those that have one: when a tone or words began, when
     silence did. `said`: all that was recognised, in the order in which it was known; `language`: of its phrases."""
     found = {each: _instant(each, evidence, said, language) for each in told}
-    return {each: at_ms for each, at_ms in found.items() if at_ms is not None}
+    return {each: max(0, at_ms) for each, at_ms in found.items() if at_ms is not None}
 
 
 def _instant(told: str, evidence: Evidence, said: Sequence[Words], language: Language | None) -> int | None:

@@ -220,6 +220,7 @@ class LiveDetection:
             message_end=message_end,
             revises=category in MACHINES,
             is_ours=True,
+            at_ms=at_ms,
             heard_ms=self._detector.heard_ms(evidence, at_ms),
         )
 
