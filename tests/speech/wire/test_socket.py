@@ -50,6 +50,24 @@ async def vendor(handler, **options):
         yield Endpoint(url=f"ws://127.0.0.1:{port}/speak", headers={"Authorization": "Token k"})
 
 
+def test_messages_go_both_ways_on_the_loop_that_serves_calls():
+    """`outdial serve` runs on uvloop, whose transports are asyncio's by their methods alone."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def talk():
+        async with vendor(echo_once) as endpoint:
+            heard = Heard()
+            socket = await open_socket(endpoint, heard)
+            socket.send("hello")
+            await heard.until(lambda told: told.messages == ["hello"])
+            socket.close()
+
+    async def echo_once(connection):
+        await connection.send(await connection.recv())
+
+    uvloop.run(talk())
+
+
 async def test_messages_go_both_ways_with_the_key_in_the_handshake():
     keys = []
 
