@@ -32,6 +32,8 @@ from bench.scrape import scrape
 from bench.several import processes
 from bench.talk.measuring import talk
 from bench.turn_latency import turn_latency
+from bench.vendors.against_pipecat import pipecat
+from bench.vendors.measuring import vendors
 from bench.webhooks import webhooks
 from bench.writes import writes
 
@@ -42,6 +44,8 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "turn_latency": turn_latency,
     "llm": llm,
     "llm_leaks": llm_leaks,
+    "vendors": vendors,
+    "pipecat": pipecat,
     "dialing": dialing,
     "dispatchers": dispatchers,
     "commits": commits,
@@ -64,8 +68,9 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
 def main() -> int:
     arguments = _arguments()
     options = Options(
-        quick=arguments.quick, seconds=arguments.seconds, preferred=arguments.preferred, python=arguments.python
-    )
+        quick=arguments.quick, seconds=arguments.seconds, preferred=arguments.preferred, python=arguments.python,
+        pipecat=arguments.pipecat,
+    )  # fmt: skip
     out = Console(stderr=arguments.json)
     if not out.is_terminal:
         out.width = 180
@@ -105,6 +110,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--python", type=Path, help="`cpu`, `starts`: measure the Outdial installed for this Python, instead of ours"
     )
+    parser.add_argument("--pipecat", type=Path, help="`pipecat`: the Python of an environment that has pipecat-ai 1.14")
     return parser.parse_args()
 
 

@@ -6,6 +6,7 @@ bench.processes, told what to do in JSON lines:
     {"do": "begin"}     count from now on             → null
     {"do": "end"}       stop counting                 → what was heard (bench.listening)
     {"do": "replies"}   → [[number, perf_counter() at its last voiced frame, … at the agent's first], …] since "begin"
+    {"do": "connect"}   open a media stream to a URL for each of some numbers, without a call → null
     {"do": "calls"}                                   → how many media streams are open
     {"do": "dialed"}                                  → {number: perf_counter() when its create request was here}
     {"do": "ended"}                                   → {call: perf_counter() when its last callback was to be sent}
@@ -116,8 +117,17 @@ class Carrier:
                 await self._tell(sid, status, final=False)
         stream = ElementTree.fromstring(form["Twiml"]).find("./Connect/Stream")
         assert stream is not None
-        url = stream.attrib["url"]
         parameters = {one.attrib["name"]: one.attrib["value"] for one in stream.findall("Parameter")}
+        await self._stream(sid, stream.attrib["url"], parameters)
+
+    async def connect(self, url: str, numbers: list[str]) -> None:
+        """Streams to somebody who hasn't asked for a call: one who only answers."""
+        for number in numbers:
+            sid = "CA" + secrets.token_hex(16)
+            self._calls[sid] = {"sid": sid, "status": "queued", "to": number, "from": number}
+            await self._stream(sid, url, {"to": number})
+
+    async def _stream(self, sid: str, url: str, parameters: dict[str, str]) -> None:
         stream_sid = "MZ" + secrets.token_hex(16)
         slot = min(self._slots, key=len)
 
@@ -163,8 +173,10 @@ class Carrier:
         await self._tell(sid, status, final=True)
 
     async def _tell(self, sid: str, status: str, *, final: bool) -> None:
-        call, url = self._calls[sid], self._callback_urls[sid]
+        call, url = self._calls[sid], self._callback_urls.get(sid)
         call["status"] = status
+        if url is None:
+            return
         form = {
             "CallSid": sid, "AccountSid": self._account_sid, "CallStatus": status, "ApiVersion": "2010-04-01",
             "Direction": "outbound-api", "To": call["to"], "Called": call["to"], "From": call["from"],
@@ -260,6 +272,9 @@ async def main(config: dict[str, Any]) -> None:
                 say(carrier.tally.end())
             case "replies":
                 say(carrier.tally.turns)
+            case "connect":
+                await carrier.connect(command["url"], command["numbers"])
+                say(None)
             case "calls":
                 say(carrier.streams)
             case "dialed":

@@ -24,6 +24,7 @@ import uvloop
 
 from bench import machine
 from bench.processes import commands, say
+from bench.vendors import tags
 
 FIRST_TOKEN_S = 0.3
 TOKEN_S = 0.02
@@ -37,6 +38,7 @@ HANG_UP = {"index": 0, "id": "call_1", "type": "function",
            "function": {"name": "hang_up", "arguments": '{"goodbye": "", "outcome": "booked"}'}}  # fmt: skip
 _faults: dict[str, int] = {}
 _bad = False
+_tagged = False  # each answer has a word in it that says whose it is
 
 _answers: list[tuple[str, float, float, float]] = []
 
@@ -63,6 +65,7 @@ def framed(data: bytes) -> bytes:
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 BEGINNING = event({"role": "assistant", "content": ""})
 TOKENS = [(event({"content": text}), ends) for text, ends in tokens()]
+TAGGED = [(event({"content": f" {SENTENCES[0].split()[0].lower()}"}), False), *TOKENS[1:]]  # after a first word
 USAGE = {"prompt_tokens": 300, "completion_tokens": len(TOKENS), "total_tokens": 300 + len(TOKENS)}
 END = event({}, "stop") + event({}, usage=USAGE) + framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 NO_MODELS = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"data": [ ]}'
@@ -128,9 +131,12 @@ async def serve(reader: StreamReader, writer: StreamWriter) -> None:
 
 async def answer(body: bytes, asked: float, writer: StreamWriter) -> None:
     number = _NUMBER.search(body)
+    events = TOKENS
+    if _tagged and number is not None:
+        events = [(event({"content": f"{tags.word(tags.number_of(number[0].decode()))},"}), False), *TAGGED]
     first = ended = 0.0
     due = asked + FIRST_TOKEN_S
-    for data, ends in TOKENS:
+    for place, (data, ends) in enumerate(events):
         await asyncio.sleep(due - perf_counter())
         if writer.is_closing():
             return
@@ -138,7 +144,7 @@ async def answer(body: bytes, asked: float, writer: StreamWriter) -> None:
         first = first or perf_counter()
         if ends:
             ended = perf_counter()
-        writer.write(HEAD + BEGINNING + data if data is TOKENS[0][0] else data)
+        writer.write(data if place else HEAD + BEGINNING + data)
     writer.write(END)
     _answers.append((number[0].decode() if number else "", asked, first, ended))
 
@@ -160,5 +166,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    machine.pin(json.loads(sys.argv[1])["core"])
+    config = json.loads(sys.argv[1])
+    machine.pin(config["core"])
+    _tagged = config.get("tagged", False)
     uvloop.run(main())

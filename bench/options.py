@@ -14,6 +14,7 @@ class Options:
     quick: bool = False
     seconds: float | None = None  # each step of a measurement is listened to for this long
     preferred: bool = False       # see machine.prefer
+    pipecat: Path | None = None   # the Python of an environment that has it, for comparison
     python: Path | None = None    # whose Outdial is served, where that is a program of its own; None: ours
 
     def pick(self, full: T, quick: T) -> T:

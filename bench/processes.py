@@ -16,13 +16,13 @@ class ChildFailed(RuntimeError):
 
 
 class Child:
-    """`python -m <module> <config as JSON>`, its log in a file. `hello` is its first line: it is up."""
+    """`python -m <module> <config as JSON>`, its log in a file, by our Python or another one. `hello` is its first line: it is up."""
 
-    def __init__(self, module: str, config: dict[str, Any], log: Path) -> None:
+    def __init__(self, module: str, config: dict[str, Any], log: Path, python: Path | None = None) -> None:
         self._log = log
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, json.dumps(config)],
+                [str(python or sys.executable), "-m", module, json.dumps(config)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

@@ -4,9 +4,10 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -20,6 +21,8 @@ from outdial.db.embedded import EmbeddedPostgres
 ACCOUNT = {"account_sid": "AC" + "b" * 32, "auth_token": "bench-auth-token"}
 WAIT_S = 30.0
 MODEL_URL = "MODEL_URL"
+AUDIO = "callee.json"
+VENDORS = ("deepgram", "cartesia")
 
 # The agent speaks at once: a callee that is slow to say hello would be measured, too.
 TALK = """
@@ -44,21 +47,32 @@ class Scene:
     """What a measurement works with. `work` counts CPU and memory of both sides and of PostgreSQL."""
 
     def __init__(
-        self, server: Child, carrier: Child, postgres: psutil.Process, model: Child | None, *, preferred: bool
+        self,
+        server: Child,
+        carrier: Child,
+        postgres: psutil.Process,
+        model: Child | None,
+        vendors: Child | None,
+        *,
+        preferred: bool,
     ) -> None:
         self.server = server
         self.model = model
+        self.vendors = vendors
         self.carrier = carrier
         self._postgres = postgres
         self._preferred = preferred
-        self.base_url: str = server.hello["base_url"]
-        self.number_id: str = server.hello["number_id"]
-        self.key: str = server.hello["key"]
+        self.placed = 0
+        self.database_url = ""
+        self.base_url = self.number_id = self.key = ""
+        self._reach()
+
+    def _reach(self) -> None:
+        hello = self.server.hello
+        self.base_url, self.number_id, self.key = hello["base_url"], hello["number_id"], hello["key"]
         self.api = httpx.Client(
             base_url=self.base_url, headers={"Authorization": self.key}, trust_env=False, timeout=30
         )
-        self.placed = 0
-        self.database_url = ""
 
     def place_calls(self, count: int) -> list[str]:
         """Through the API, one after the other; returns their ids."""
@@ -78,16 +92,16 @@ class Scene:
         """Where that was asked for, let all of it go before other work. Again once the database's connections are
         made: each is a process with a session of its own."""
         if self._preferred:
-            others = [self.model.pid] if self.model is not None else []
+            others = [child.pid for child in (self.model, self.vendors) if child is not None]
             for pid in (self.carrier.pid, self.server.pid, self._postgres.pid, *others):
                 machine.prefer(pid)
             for process in self._postgres.children():
                 machine.prefer(process.pid)
 
     def watch(self) -> machine.Watch:
-        return machine.Watch(
-            {"server": [self.server.pid], "carrier": [self.carrier.pid], "postgresql": [self._postgres.pid]}
-        )
+        watched = {"server": [self.server.pid], "carrier": [self.carrier.pid], "postgresql": [self._postgres.pid]}
+        simulated = [child.pid for child in (self.model, self.vendors) if child is not None]
+        return machine.Watch({**watched, "simulated": simulated})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +131,7 @@ def fresh_database() -> Iterator[tuple[Path, EmbeddedPostgres]]:
 def stage(manner: Manner) -> Iterator[Stage]:
     """PostgreSQL isn't pinned: it runs wherever the system puts it, as it does in production on one host."""
     with fresh_database() as (data_dir, postgres):
-        audio = data_dir / "callee.json"
+        audio = data_dir / AUDIO
         audio.write_text(callee_audio())
         database_url = postgres.start()
         process = postgres.postmaster()
@@ -142,11 +156,13 @@ def scene(
     pin_server: bool = True,
     calls_per_second: int = 1000,
     preferred: bool = False,
+    vendors: bool = False,
 ) -> Iterator[Scene]:
     """`preferred`: server, carrier and database go before other work on the machine. A script with MODEL_URL in it has
-    a model, on the carrier's core, whose URL takes that place."""
-    with stage(manner) as staged, _model_for(script, staged) as model:
+    a model, on the carrier's core, whose URL takes that place. `vendors`: those of speech are simulated there, too."""
+    with stage(manner) as staged, model_for(script, staged, tagged=vendors) as model, ExitStack() as also:
         url = "" if model is None else model.hello["url"]
+        spoken = also.enter_context(simulated_vendors(staged)) if vendors else None
         config = {
             "core": machine.SERVER_CORE if machine.can_pin() and pin_server else None,
             "data_dir": str(staged.data_dir),
@@ -155,13 +171,14 @@ def scene(
             "speech": speech,
             "script": script.replace(MODEL_URL, url),
             "model_url": url,
+            "speech_vendors": {} if spoken is None else {name: {"key": "k", **spoken.hello} for name in VENDORS},
             "announce": announce,
             "trace": trace,
             "calls_per_second": calls_per_second,
             **ACCOUNT,
         }
         server = Child("bench.server", config, staged.data_dir / "server.log")
-        made = Scene(server, staged.carrier, staged.postgres, model, preferred=preferred)
+        made = Scene(server, staged.carrier, staged.postgres, model, spoken, preferred=preferred)
         made.database_url = staged.database_url
         try:
             made.prefer()
@@ -172,16 +189,29 @@ def scene(
 
 
 @contextmanager
-def _model_for(script: str, staged: Stage) -> Iterator[Child | None]:
+def model_for(script: str, staged: Stage, *, tagged: bool = False) -> Iterator[Child | None]:
     if MODEL_URL not in script:
         yield None
         return
-    core = machine.CARRIER_CORE if machine.can_pin() else None
-    model = Child("bench.model", {"core": core}, staged.data_dir / "model.log")
-    try:
+    with _beside(staged, "bench.model", tagged=tagged) as model:
         yield model
+
+
+@contextmanager
+def simulated_vendors(staged: Stage) -> Iterator[Child]:
+    with _beside(staged, "bench.vendors.process", audio=str(staged.data_dir / AUDIO)) as vendors:
+        yield vendors
+
+
+@contextmanager
+def _beside(staged: Stage, module: str, **config: Any) -> Iterator[Child]:
+    """A process on the carrier's core."""
+    core = machine.CARRIER_CORE if machine.can_pin() else None
+    child = Child(module, {"core": core, **config}, staged.data_dir / f"{module}.log")
+    try:
+        yield child
     finally:
-        model.stop()
+        child.stop()
 
 
 def wait_until(done: Callable[[], bool], what: str, timeout_s: float = WAIT_S) -> None:

@@ -141,6 +141,7 @@ async def main(config: dict[str, Any]) -> None:
         database_url=config["database_url"],
         max_requests_per_s=1_000_000,  # one key places all calls
         model_servers=SecretStr(json.dumps({config["model_url"]: ""})) if config["model_url"] else None,
+        speech_vendors=SecretStr(json.dumps(config["speech_vendors"])) if config["speech_vendors"] else None,
     )
     prompts = settings.data_dir / "prompts"
     if config["speech"] == "instant":
