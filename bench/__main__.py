@@ -33,6 +33,7 @@ from bench.several import processes
 from bench.talk.measuring import talk
 from bench.turn_latency import turn_latency
 from bench.vendors.against_pipecat import pipecat
+from bench.vendors.leaks import vendor_leaks
 from bench.vendors.measuring import vendors
 from bench.webhooks import webhooks
 from bench.writes import writes
@@ -45,6 +46,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "llm": llm,
     "llm_leaks": llm_leaks,
     "vendors": vendors,
+    "vendor_leaks": vendor_leaks,
     "pipecat": pipecat,
     "dialing": dialing,
     "dispatchers": dispatchers,

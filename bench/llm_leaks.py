@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -21,7 +22,7 @@ SHORT = TALK.replace("Hello, this is the automated assistant of Riverside Dental
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """When no call is up. `connections`: to the model."""
+    """When no call is up. `connections`: to the model, and to vendors of speech."""
 
     calls: int
     tasks: int
@@ -33,7 +34,7 @@ class Left:
 
     @property
     def others(self) -> int:
-        """Files that are open, and no connections to the model."""
+        """Files that are open, and no such connections."""
         return self.files - self.connections
 
     def row(self) -> dict[str, float]:
@@ -43,7 +44,7 @@ class Left:
             "lines in use": self.lines,
             "files open": self.files,
             "threads": self.threads,
-            "connections to the model": self.connections,
+            "of them connections": self.connections,
             "MB": round(self.resident_mb, 1),
         }
 
@@ -54,21 +55,14 @@ def llm_leaks(options: Options) -> Result:
         started.model.ask("be_bad")
         first, all_ = options.pick((FIRST, CALLS), (2, 4))
         at_once = options.pick(AT_ONCE, 2)
-        before = _after(started, first, at_once)
-        after = _after(started, all_, at_once)
+        before = left_after(started, first, at_once)
+        after = left_after(started, all_, at_once)
         faults = started.model.ask("asked")
     told = ", ".join(f"{name} {times}" for name, times in sorted(faults.items()))
     return Result(
         name="llm_leaks",
         title=f"What is left of {after.calls} conversations with a model",
-        figures=[
-            Figure(name="lines in use", value=after.lines, unit="", target=1),
-            Figure(name="more tasks than before", value=after.tasks - before.tasks, unit="", target=5),
-            Figure(name="more files open, but for those connections", value=after.others - before.others, unit="",
-                   target=10),
-            Figure(name="more threads", value=after.threads - before.threads, unit="", target=3),
-            Figure(name="more memory", value=after.resident_mb - before.resident_mb, unit="MB", target=20.0),
-        ],
+        figures=more(before, after),
         rows=[before.row(), after.row()],
         notes=[
             f"At most {at_once} at once. Before: after {before.calls} calls; both are taken {SETTLE_S:g} s after the "
@@ -78,7 +72,18 @@ def llm_leaks(options: Options) -> Result:
     )
 
 
-def _after(started: Scene, calls: int, at_once: int) -> Left:
+def more(before: Left, after: Left) -> list[Figure]:
+    return [
+        Figure(name="lines in use", value=after.lines, unit="", target=1),
+        Figure(name="more tasks than before", value=after.tasks - before.tasks, unit="", target=5),
+        Figure(name="more files open, but for those connections", value=after.others - before.others, unit="",
+               target=10),
+        Figure(name="more threads", value=after.threads - before.threads, unit="", target=3),
+        Figure(name="more memory", value=after.resident_mb - before.resident_mb, unit="MB", target=20.0),
+    ]  # fmt: skip
+
+
+def left_after(started: Scene, calls: int, at_once: int) -> Left:
     while started.placed < calls:
         under_way = started.placed - started.carrier.ask("over")
         started.place_calls(min(at_once - under_way, calls - started.placed))
@@ -86,14 +91,14 @@ def _after(started: Scene, calls: int, at_once: int) -> Left:
     wait_until(lambda: started.carrier.ask("over") >= calls, f"end of {calls} calls", LAST_S)
     time.sleep(SETTLE_S)
     process, left = psutil.Process(started.server.pid), started.server.ask("left")
-    assert started.model is not None
-    port = int(started.model.hello["url"].rsplit(":", 1)[1].split("/")[0])
+    others = [child.hello["url"] for child in (started.model, started.vendors) if child is not None]
+    ports = {urlsplit(url).port for url in others}
     return Left(
         calls=calls,
         tasks=left["tasks"],
         lines=left["lines"],
         files=process.num_fds(),
         threads=process.num_threads(),
-        connections=sum(bool(one.raddr) and one.raddr.port == port for one in process.net_connections()),
+        connections=sum(bool(one.raddr) and one.raddr.port in ports for one in process.net_connections()),
         resident_mb=process.memory_info().rss / 2**20,
     )

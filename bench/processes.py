@@ -16,7 +16,8 @@ class ChildFailed(RuntimeError):
 
 
 class Child:
-    """`python -m <module> <config as JSON>`, its log in a file, by our Python or another one. `hello` is its first line: it is up."""
+    """`python -m <module> <config as JSON>`, its log in a file; by our Python or another one. `hello` is its first
+    line: it is up."""
 
     def __init__(self, module: str, config: dict[str, Any], log: Path, python: Path | None = None) -> None:
         self._log = log

@@ -167,8 +167,8 @@ class Nova:
         began_ms = ears.began_ms
         count = 0 if began_ms is None else len(WORDS) if final else min(7, 1 + int(ears.voiced_ms // WORD_MS))
         found = words(count, began_ms or 0.0, punctuated="punctuated_word")
-        heard = {"transcript": " ".join(WORDS[:count]), "confidence": 0.99,
-                 "words": [{"word": str(one["punctuated_word"]).strip(",.").lower(), **one} for one in found]}  # fmt: skip
+        told = [{"word": str(one["punctuated_word"]).strip(",.").lower(), **one} for one in found]
+        heard = {"transcript": " ".join(WORDS[:count]), "confidence": 0.99, "words": told}
         self._peer.send(json.dumps({
             "type": "Results", "channel_index": [0, 1], "start": self._since_ms / 1000,
             "duration": (ears.heard_ms - self._since_ms) / 1000, "is_final": final, "speech_final": speech,

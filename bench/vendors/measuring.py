@@ -62,7 +62,7 @@ def vendors(options: Options) -> Result:
     held = [step.calls for step, turns in steps if holds(turns)]
     return Result(
         name="vendors",
-        title=f"Latency added to a turn with vendors' speech, with {step.calls} conversations",
+        title=f"Latency added to a turn of {step.calls} conversations with vendors' speech",
         figures=[
             *figures(turns),
             Figure(name="CPU of the server, a call", value=cpu_of_a_call(step), unit="ms a second"),
@@ -70,10 +70,10 @@ def vendors(options: Options) -> Result:
         ],
         rows=[row(step, turns) for step, turns in steps],
         notes=[
-            "Added: from the recogniser's word that the turn has ended to the model's having the request, from the token "
-            "that ends the model's first sentence to the voice's having it, and from the voice's first audio to the "
-            "carrier's having the first frame. All of it is noted outside the server, by the simulated vendors, the model and "
-            "the carrier; how late those are themselves is in none of it.",
+            "Added: from the recogniser's word that the turn has ended to the model's having the request, from the "
+            "token that ends the model's first sentence to the voice's having it, and from the voice's first audio to "
+            "the carrier's having the first frame. All of it is noted outside the server, by the simulated vendors, "
+            "the model and the carrier; how late those are themselves is in none of it.",
             f"A number of conversations holds while p99 of what is added is under {TARGET_MS:g} ms.",
             f"Logged meanwhile: {said or 'no warning'}.",
         ],
@@ -133,7 +133,8 @@ def cpu_of_a_call(step: Step) -> float:
 
 def told(started: Scene) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
     """Of each turn since the last time, what the recogniser, the model, the voice and the carrier noted."""
-    assert started.model is not None and started.vendors is not None
+    assert started.model is not None
+    assert started.vendors is not None
     vendors = started.vendors
     return vendors.ask("ended"), started.model.ask("answers"), vendors.ask("spoken"), started.carrier.ask("replies")
 

@@ -116,8 +116,6 @@ async def main() -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="websockets", loop="uvloop"))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started:
-        await asyncio.sleep(0.05)
     say({"url": f"ws://127.0.0.1:{listening.getsockname()[1]}/ws"})
     async for command in commands():
         match command["do"]:

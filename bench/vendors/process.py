@@ -1,4 +1,4 @@
-"""The simulated vendors of speech, a process of its own on the generator's core: Deepgram's recognition, Cartesia's voice.
+"""The simulated vendors of speech, a process of its own on the generator's core: Deepgram listens, Cartesia speaks.
 
 Told what to do in JSON lines:
 
@@ -7,12 +7,15 @@ Told what to do in JSON lines:
     {"do": "spoken"}    → [[whose, perf_counter() when the first text was there, … when its first audio left], …]
                           since the last time
     {"do": "connected"} → how many websockets are open
+    {"do": "be_bad"}    from now on a share of all connections has a fault → null
+    {"do": "faults"}    → how many had which
 """
 
 import asyncio
 import base64
 import gc
 import json
+import random
 import sys
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -26,12 +29,18 @@ from bench.vendors.hearing import Flux, Nova
 from bench.vendors.voice import Cartesia, Sound
 from bench.vendors.websocket_server import Peer, Side
 
+FAULTS = ("cut", "junk", "closed", "mute")
+FAULT_SHARE = 0.3
+FAULT_AFTER_S = (0.2, 4.0)
+
 
 class Vendors:
     def __init__(self, sound: Sound) -> None:
         self.ended: list[tuple[int, float]] = []
         self.spoken: list[tuple[int, float, float]] = []
         self.peers = 0
+        self.is_bad = False
+        self.faults: dict[str, int] = {}
         self._sound = sound
         self._loop = asyncio.get_running_loop()
 
@@ -39,6 +48,18 @@ class Vendors:
         return _Counted(self)
 
     def accept(self, target: str, peer: Peer) -> Side:
+        if self.is_bad:
+            fault = random.choice(FAULTS) if random.random() < FAULT_SHARE else "none"
+            self.faults[fault] = self.faults.get(fault, 0) + 1
+            match fault:
+                case "cut":
+                    self._loop.call_later(random.uniform(*FAULT_AFTER_S), peer.cut)
+                case "junk":
+                    self._loop.call_later(random.uniform(*FAULT_AFTER_S), peer.send, b"{]")
+                case "closed":
+                    self._loop.call_later(random.uniform(*FAULT_AFTER_S), peer.close)
+                case "mute":
+                    return Mute()
         parts = urlsplit(target)
         mulaw = parse_qs(parts.query).get("encoding") == ["mulaw"]
         match parts.path:
@@ -55,6 +76,16 @@ class Vendors:
 
     def _spoken(self, number: int, asked_at: float, at: float) -> None:
         self.spoken.append((number, asked_at, at))
+
+
+class Mute:
+    """Says nothing more, whatever it is sent."""
+
+    def receive(self, data: bytes, *, text: bool) -> None:
+        pass
+
+    def gone(self) -> None:
+        pass
 
 
 class _Counted(Peer):
@@ -89,6 +120,11 @@ async def main(config: dict[str, str]) -> None:
                 vendors.spoken.clear()
             case "connected":
                 say(vendors.peers)
+            case "be_bad":
+                vendors.is_bad = True
+                say(None)
+            case "faults":
+                say(vendors.faults)
 
 
 if __name__ == "__main__":

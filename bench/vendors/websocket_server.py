@@ -1,5 +1,5 @@
-"""The server's side of a websocket with as little work for a message as Python allows, as bench.websocket is a client's:
-the simulated vendors share their core with the load generator."""
+"""The server's side of a websocket with as little work for a message as Python allows, as bench.websocket is the
+client's: the simulated vendors share their core with the load generator."""
 
 import asyncio
 import base64
@@ -36,6 +36,8 @@ class Peer(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """As text."""
+        if self._transport.is_closing():
+            return
         size = len(data)
         if size < 126:
             head = pack(">BB", FIN | TEXT, size)
@@ -44,6 +46,10 @@ class Peer(asyncio.Protocol):
         else:
             head = pack(">BBQ", FIN | TEXT, 127, size)
         self._transport.write(head + data)
+
+    def cut(self) -> None:
+        """Without a word."""
+        self._transport.abort()
 
     def close(self) -> None:
         if not self._transport.is_closing():

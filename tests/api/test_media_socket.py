@@ -27,7 +27,6 @@ from outdial.api.media_socket import (
     MAX_MESSAGE_BYTES,
     MAX_UNSENT_BYTES,
     media_sockets,
-    sole_message,
 )
 
 PATH = "/media/twilio/attempt_1/token"
@@ -338,20 +337,6 @@ def test_messages_of_any_length_are_framed_as_the_protocol_wants(length, kind):
         await asyncio.sleep(0)
 
     virtual_time.run(main())
-
-
-@given(
-    opcode=st.sampled_from([Opcode.TEXT, Opcode.BINARY, Opcode.CONT]),
-    payload=st.binary(max_size=400),
-    fin=st.booleans(),
-    mask=st.booleans(),
-    cut=st.integers(-3, 3),
-)
-def test_only_a_whole_masked_message_is_taken_for_one(opcode, payload, fin, mask, cut):
-    data = Frame(opcode, payload, fin).serialize(mask=mask)
-    data = data[:cut] if cut < 0 else data + bytes(cut)
-    whole = fin and mask and not cut and opcode is not Opcode.CONT
-    assert sole_message(data) == (payload if whole else None)
 
 
 @in_virtual_time

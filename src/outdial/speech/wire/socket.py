@@ -6,6 +6,7 @@ A vendor that stops reading is cut off: what it hasn't read is of a moment that 
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -18,6 +19,7 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from outdial.net.guarded import tls
+from outdial.net.websocket_frames import BINARY, TEXT, masked_message, whole_messages
 from outdial.speech.wire.failures import Fault, VendorFailed, by_close, by_status
 
 logger = logging.getLogger(__name__)
@@ -87,11 +89,8 @@ class Socket(asyncio.Protocol):
     def send(self, message: str | bytes) -> None:
         if not self.is_open or self._transport is None:
             return
-        if isinstance(message, bytes):
-            self._protocol.send_binary(message)
-        else:
-            self._protocol.send_text(message.encode())
-        self._flush()
+        first_byte, payload = (BINARY, message) if isinstance(message, bytes) else (TEXT, message.encode())
+        self._transport.write(masked_message(first_byte, payload, os.urandom(4)))
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             self._fail(VendorFailed(Fault.SLOW))
 
@@ -116,7 +115,14 @@ class Socket(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        self._protocol.receive_data(data)
+        protocol = self._protocol
+        if self.is_open and self.opened.done() and not protocol.reader.buffer and protocol.current_size is None:
+            messages = whole_messages(data, masked=False)
+            if messages is not None:
+                for first_byte, payload in messages:
+                    self._deliver(payload, is_text=first_byte == TEXT)
+                return
+        protocol.receive_data(data)
         self._flush()
         for event in self._protocol.events_received():
             if isinstance(event, Frame):
@@ -167,10 +173,13 @@ class Socket(asyncio.Protocol):
                 data, self._fragments = b"".join(self._fragments), []
             case _:
                 return
+        self._deliver(data, is_text=self._opcode is Opcode.TEXT)
+
+    def _deliver(self, data: bytes, *, is_text: bool) -> None:
         if self._receiver is None:
             return
         try:
-            self._receiver.message(data.decode() if self._opcode is Opcode.TEXT else data)
+            self._receiver.message(data.decode() if is_text else data)
         except ValueError:  # of text that isn't UTF-8, too
             self._fail(VendorFailed(Fault.UNREADABLE))
         except Exception:
