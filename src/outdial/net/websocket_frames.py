@@ -40,7 +40,7 @@ def whole_messages(data: bytes, *, masked: bool) -> Sequence[tuple[int, bytes]] 
         payload = data[start:after]
         found.append((data[at], apply_mask(payload, data[start - 4 : start]) if masked else payload))
         at = after
-    return found
+    return found or None
 
 
 def header(first_byte: int, length: int, *, masked: bool = False) -> bytes:
