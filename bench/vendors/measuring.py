@@ -1,6 +1,7 @@
 """`vendors`: what Outdial adds to a turn of a conversation in which a vendor listens, a model thinks and another vendor
 speaks, each over a network connection of its own; and how many such conversations a core holds."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,11 +106,11 @@ def row(step: Step, turns: Sequence[Turn]) -> dict[str, Any]:
     return {
         "calls": step.calls,
         "turns": len(turns),
-        "added p50": round(median(added), 1),
-        "p95": round(percentile(added, 95), 1),
-        "p99 ms": round(percentile(added, 99), 1),
-        "turn p50": round(median(turn.heard for turn in turns)),
-        "turn p95 ms": round(percentile([turn.heard for turn in turns], 95)),
+        "added p50": _rounded(median(added), 1),
+        "p95": _rounded(percentile(added, 95), 1),
+        "p99 ms": _rounded(percentile(added, 99), 1),
+        "turn p50": _rounded(median(turn.heard for turn in turns)),
+        "turn p95 ms": _rounded(percentile([turn.heard for turn in turns], 95)),
         "unanswered": step.heard["unanswered"],
         "gaps": step.heard["gaps"],
         "long gaps": step.heard["long_gaps"],
@@ -121,6 +122,11 @@ def row(step: Step, turns: Sequence[Turn]) -> dict[str, Any]:
         "generator late p99": round(step.heard["own_late_ms"]["p99"], 1),
         "foreign %": None if step.work.foreign_percent is None else round(step.work.foreign_percent, 1),
     }
+
+
+def _rounded(value: float, digits: int | None = None) -> float | None:
+    """None of no turns."""
+    return None if math.isnan(value) else round(value, digits)
 
 
 def holds(turns: Sequence[Turn]) -> bool:
