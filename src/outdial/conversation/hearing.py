@@ -202,8 +202,8 @@ class Hearing:
         return levels[len(levels) // 2] if levels else 0.0
 
     def _is_echo(self, at_ms: int) -> bool:
-        ends = [end_ms for end_ms, _ in self._recent if end_ms <= at_ms + FRAME_MS // 2]
-        return bool(ends) and self.is_ours(lambda: self._heard_until(ends[-1]), ends[-1])
+        end_ms = next((end for end, _ in reversed(self._recent) if end <= at_ms + FRAME_MS // 2), None)
+        return end_ms is not None and self.is_ours(lambda: self._heard_until(end_ms), end_ms)
 
     def _heard_until(self, end_ms: int) -> NDArray[np.int16]:
         pcm = b"".join(pcm for at_ms, pcm in self._recent if at_ms <= end_ms)[-STRETCH_MS * BYTES_PER_MS :]
