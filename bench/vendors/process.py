@@ -7,6 +7,7 @@ Told what to do in JSON lines:
     {"do": "spoken"}    → [[whose, perf_counter() when the first text was there, … when its first audio left], …]
                           since the last time
     {"do": "connected"} → how many websockets are open
+    {"do": "opened"}    → how many were opened since the last time
     {"do": "be_bad"}    from now on a share of all connections has a fault → null
     {"do": "faults"}    → how many had which
 """
@@ -39,6 +40,7 @@ class Vendors:
         self.ended: list[tuple[int, float]] = []
         self.spoken: list[tuple[int, float, float]] = []
         self.peers = 0
+        self.opened = 0
         self.is_bad = False
         self.faults: dict[str, int] = {}
         self._sound = sound
@@ -96,6 +98,7 @@ class _Counted(Peer):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._vendors.peers += 1
+        self._vendors.opened += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -120,6 +123,9 @@ async def main(config: dict[str, str]) -> None:
                 vendors.spoken.clear()
             case "connected":
                 say(vendors.peers)
+            case "opened":
+                say(vendors.opened)
+                vendors.opened = 0
             case "be_bad":
                 vendors.is_bad = True
                 say(None)
