@@ -19,7 +19,7 @@ from bench.vendors.measuring import SPOKEN_TALK, Turn, cpu_of_a_call, joined, ro
 FEW = 5
 OURS = (FEW, 60, 90, 120, 150, 180)
 THEIRS = (FEW, 10, 15, 20, 25, 30, 40, 50)
-ROUNDS = 2
+ROUNDS = 1
 AIM = 4.0              # times as many calls
 SLOWER_MS = 100.0      # than with few calls, at p95: then there are too many
 GAPS_SHARE = 0.01      # of the agent's utterances, with a gap longer than a callee overhears

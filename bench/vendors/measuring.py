@@ -52,9 +52,9 @@ def vendors(options: Options) -> Result:
     with scene(manner=Manner.WAITS, script=SPOKEN_TALK, preferred=options.preferred, vendors=True) as started:
         for level in levels:
             load.raise_to(started, level, options)
-            told(started)
-            step = load.listen(started, options.pick(options.listen_s(25), 12.0))
-            steps.append((step, joined(*told(started))))
+            steps.append(_listen(started, options))
+            if not holds(steps[-1][1]):
+                steps.append(_listen(started, options))  # once more
             if not holds(steps[-1][1]):
                 break
         warnings = {**started.server.warnings(), **started.carrier.warnings()}
@@ -75,10 +75,17 @@ def vendors(options: Options) -> Result:
             "token that ends the model's first sentence to the voice's having it, and from the voice's first audio to "
             "the carrier's having the first frame. All of it is noted outside the server, by the simulated vendors, "
             "the model and the carrier; how late those are themselves is in none of it.",
-            f"A number of conversations holds while p99 of what is added is under {TARGET_MS:g} ms.",
+            f"A number of conversations is held while p99 of what is added is under {TARGET_MS:g} ms; one that fails is "
+            "listened to once more.",
             f"Logged meanwhile: {said or 'no warning'}.",
         ],
     )
+
+
+def _listen(started: Scene, options: Options) -> tuple[Step, list[Turn]]:
+    told(started)
+    step = load.listen(started, options.pick(options.listen_s(25), 12.0))
+    return step, joined(*told(started))
 
 
 def figures(turns: Sequence[Turn]) -> list[Figure]:

@@ -213,6 +213,26 @@ def test_a_task_that_is_cancelled_before_the_first_audio_leaves_nothing(case):
     assert with_voice(case, work) == ["Of", "course."]
 
 
+def test_many_calls_keep_the_websockets_they_need_now_and_then(case):
+    """Opening one takes a handshake, with TLS: what some of many calls needed at once is kept for the next ones."""
+    if case.by_http:
+        pytest.skip("no websocket")
+
+    async def work(voice, memory):
+        kept = []
+        for calls in (1, 48):
+            for _ in range(calls):
+                voice.enter()
+            await asyncio.gather(*(spoken(voice, "Yes.") for _ in range(12)))
+            await asyncio.sleep(1)  # some vendors tell a moment later that they are free
+            kept.append(memory.open_sockets)
+        return kept
+
+    few, many = with_voice(case, work)
+    assert few <= 9
+    assert many >= 12
+
+
 def test_a_websocket_waits_open_while_there_are_calls(case):
     if case.by_http:
         pytest.skip("no websocket")

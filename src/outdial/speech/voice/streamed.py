@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_S = 1.8      # for the first audio, with the connection where there is none
 REFUSED_S = 60.0   # a refusal holds for so long: somebody may pay, or replace the key
-MAX_IDLE = 8       # websockets that wait open
+MAX_IDLE = 8       # websockets that wait open, or …
+IDLE_OF_CALLS = 4  # … one for so many calls: more at once are seldom speaking
 LINGER_S = 10.0    # … after the last call
 MAX_AHEAD = 3      # times one is opened ahead and lost although nobody used it
 
@@ -188,7 +189,8 @@ class StreamedVoice:
 
     def _give_back(self, channel: Channel) -> None:
         channel.end()
-        if not channel.is_open or (channel.codec.is_free and len(self._idle) >= MAX_IDLE):
+        most = max(MAX_IDLE, self._calls // IDLE_OF_CALLS)
+        if not channel.is_open or (channel.codec.is_free and len(self._idle) >= most):
             self._drop(channel)
         elif channel.codec.is_free:
             self._idle.append(channel)
