@@ -75,8 +75,8 @@ def vendors(options: Options) -> Result:
             "token that ends the model's first sentence to the voice's having it, and from the voice's first audio to "
             "the carrier's having the first frame. All of it is noted outside the server, by the simulated vendors, "
             "the model and the carrier; how late those are themselves is in none of it.",
-            f"A number of conversations is held while p99 of what is added is under {TARGET_MS:g} ms; one that fails is "
-            "listened to once more.",
+            f"A number of conversations is held while p99 of what is added is under {TARGET_MS:g} ms; one that fails "
+            "is listened to once more.",
             f"Logged meanwhile: {said or 'no warning'}.",
         ],
     )
