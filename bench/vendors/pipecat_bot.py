@@ -87,11 +87,11 @@ async def call(websocket: WebSocket) -> None:
         enable_rtvi=False,
     )
 
-    @transport.event_handler("on_client_connected")  # type: ignore[untyped-decorator]
+    @transport.event_handler("on_client_connected")
     async def connected(transport: Any, client: Any) -> None:
         await worker.queue_frames([TTSSpeakFrame(config["greeting"])])
 
-    @transport.event_handler("on_client_disconnected")  # type: ignore[untyped-decorator]
+    @transport.event_handler("on_client_disconnected")
     async def disconnected(transport: Any, client: Any) -> None:
         await worker.cancel()
 
