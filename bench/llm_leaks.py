@@ -22,7 +22,8 @@ SHORT = TALK.replace("Hello, this is the automated assistant of Riverside Dental
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """When no call is up. `connections`: to the model, and to vendors of speech."""
+    """When no call is up. `connections`: to the model, and to vendors of speech; `database`: to PostgreSQL, which its
+    pools keep, more of them the more calls there ever were at once."""
 
     calls: int
     tasks: int
@@ -30,12 +31,13 @@ class Left:
     files: int
     threads: int
     connections: int
+    database: int
     resident_mb: float
 
     @property
     def others(self) -> int:
         """Files that are open, and no such connections."""
-        return self.files - self.connections
+        return self.files - self.connections - self.database
 
     def row(self) -> dict[str, float]:
         return {
@@ -44,7 +46,8 @@ class Left:
             "lines in use": self.lines,
             "files open": self.files,
             "threads": self.threads,
-            "of them connections": self.connections,
+            "to model and vendors": self.connections,
+            "to PostgreSQL": self.database,
             "MB": round(self.resident_mb, 1),
         }
 
@@ -100,5 +103,6 @@ def left_after(started: Scene, calls: int, at_once: int) -> Left:
         files=process.num_fds(),
         threads=process.num_threads(),
         connections=sum(bool(one.raddr) and one.raddr.port in ports for one in process.net_connections()),
+        database=len(process.net_connections(kind="unix")),
         resident_mb=process.memory_info().rss / 2**20,
     )
