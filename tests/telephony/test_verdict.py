@@ -18,6 +18,7 @@ from outdial.telephony.verdict import (
 
 ANSWERED_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HUMAN, MACHINE, FAX, UNKNOWN = AnsweredBy.HUMAN, AnsweredBy.MACHINE, AnsweredBy.FAX, AnsweredBy.UNKNOWN
+SILENCE = AnsweredBy.SILENCE
 
 
 def verdict(answered_by=MACHINE, *, after_s=2.0, **facts):
@@ -79,6 +80,15 @@ def test_from_then_on_a_machine_is_only_noted(ours):
                 UNKNOWN, evidence=(*before.evidence, word), after_answer_ms=before.after_answer_ms
             )
             assert revised(held, verdict(category, evidence=(word,)), ANSWERED_AT) is None, "nothing new"
+
+
+def test_silence_is_a_result_when_the_time_for_one_is_over():
+    held = revised(known(SILENCE, evidence=("silence",)), verdict(UNKNOWN, evidence=(DEADLINE,)), ANSWERED_AT)
+    assert held == known(SILENCE, evidence=("silence", DEADLINE))
+    assert is_settled(held.category, held.evidence)
+    assert revised(held, verdict(MACHINE), ANSWERED_AT) is None
+    replied = revised(known(SILENCE), verdict(UNKNOWN, evidence=(REPLY,)), ANSWERED_AT)
+    assert replied.category is UNKNOWN
 
 
 @pytest.mark.parametrize("ours", [DEADLINE, REPLY])

@@ -116,6 +116,8 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     known = replace(known, heard_ms={**verdict.heard_ms, **known.heard_ms})
     if _is_too_late(known, verdict):
         return None if evidence == known.evidence else replace(known, evidence=evidence)
+    if DEADLINE in verdict.evidence and known.category is AnsweredBy.SILENCE:
+        return replace(known, evidence=evidence)  # which is a result, though not the last word
     if REPLY in verdict.evidence and known.category in MACHINES:  # found at the same moment, and not obeyed
         return replace(known, category=AnsweredBy.UNKNOWN, evidence=evidence, confidence=None, message_end=False)
     if not _is_news(known, verdict):

@@ -13,7 +13,7 @@ from outdial.carriers.telnyx.callbacks import incoming, parse, reply
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.price import Price
 from outdial.telephony.state import Attempt, CallState, EndReason, Progress, advance
-from outdial.telephony.verdict import AnsweredBy, Verdict
+from outdial.telephony.verdict import UNDECIDED, AnsweredBy, Verdict
 
 RECORDED = json.loads((Path(__file__).parents[1] / "fixtures/telnyx_callbacks.json").read_text())
 EVENTS = [
@@ -93,6 +93,12 @@ def test_why_a_call_ended(cause, sip_code, end_reason, codes):
     event = read("call.hangup", hangup_cause=cause, sip_hangup_cause=sip_code).event
     assert (event.state, event.end_reason) == (CallState.ENDED, end_reason)
     assert (event.error and (event.error.code, event.error.carrier_code)) == codes
+
+
+def test_who_is_silent_is_told_as_that_and_may_speak_yet():
+    found = read("call.machine.premium.detection.ended", result="silence").event
+    assert found.answered_by is AnsweredBy.SILENCE
+    assert found.answered_by in UNDECIDED
 
 
 @pytest.mark.parametrize("premium", ["", "premium."])

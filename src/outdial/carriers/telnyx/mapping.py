@@ -42,7 +42,7 @@ DETECTED: dict[str, AnsweredBy] = {
     "human_business": AnsweredBy.HUMAN,
     "machine": AnsweredBy.MACHINE,
     "fax_detected": AnsweredBy.FAX,
-    "silence": AnsweredBy.UNKNOWN,
+    "silence": AnsweredBy.SILENCE,
     "not_sure": AnsweredBy.UNKNOWN,
 }
 # However the greeting's end shows (or no beep within the time Telnyx waits for one), a message can be left now.
