@@ -4,7 +4,7 @@ import pytest
 
 from conversation.peers import Stage
 from outdial.conversation.call_facts import MachinePolicy
-from outdial.conversation.opening import Greet
+from outdial.conversation.opening import HEARD_OUT_MS, Greet
 from outdial.telephony.state import CallDirection, EndedBy, EndReason
 from outdial.telephony.verdict import WORDS, AnsweredBy
 
@@ -69,14 +69,14 @@ async def test_a_message_is_left_when_the_greeting_is_over(greet):
     assert (end.end_reason, end.message_delivered, end.ended_by) == (EndReason.COMPLETED, True, EndedBy.AGENT)
     message = stage.notes.turns[-1]
     assert message.text == MESSAGE
-    assert over_s * 1000 + 2000 <= message.start_ms <= over_s * 1000 + 3000
+    assert over_s * 1000 + HEARD_OUT_MS <= message.start_ms <= over_s * 1000 + 2000
 
 
 async def test_a_message_waits_for_all_of_a_long_greeting():
     stage = Stage(ask, machine=LEAVE, greet=Greet.AFTER_HELLO)
     over_s = machine(stage, sentences=(*VOICEMAIL, "If it is urgent,", "call my office,", "or my colleague Tom."))
     await stage.run()
-    assert stage.notes.turns[-1].start_ms >= over_s * 1000 + 2000
+    assert stage.notes.turns[-1].start_ms >= over_s * 1000 + HEARD_OUT_MS
 
 
 async def test_a_machine_that_never_ends_gets_its_message_all_the_same():

@@ -58,6 +58,9 @@ def left_ms(*, silence_ms, talk_ms=0, words="", **known):
         ({"silence_ms": 0, "talk_ms": 6500, "words": ""}, 0),
         ({"silence_ms": 0, "talk_ms": 6500, "words": "You have reached Jane Miller."}, None),
         ({"silence_ms": 0, "talk_ms": 20_000, "words": "You have reached Jane Miller."}, 0),
+        ({"silence_ms": 0, "talk_ms": 900, "words": "Hello?", "is_due": True}, None),
+        ({"silence_ms": 40, "talk_ms": 900, "words": "Hello?", "is_due": True}, 0),
+        ({"silence_ms": 0, "talk_ms": 900, "words": "Hello?", "is_due": True, "is_due_now": True}, 0),
     ],
 )
 def test_when_our_turn_has_come(so_far, expected_ms):
@@ -73,9 +76,10 @@ def test_no_silence_is_longer_than_two_seconds(words, undecided):
 
 def test_a_machines_greeting_is_heard_out_but_not_for_ever():
     hear_out = HearOut()
-    for since_ms, silence_ms, expected_ms in ((100, 100, 1900), (9000, 0, 2000), (9000, 2000, 0), (30_000, 0, 0)):
+    for since_ms, silence_ms, expected_ms in ((100, 100, 1600), (9000, 0, 1700), (9000, 1700, 0), (30_000, 0, 0)):
         heard = HeardSoFar(since_ms=since_ms, silence_ms=silence_ms)
         assert hear_out.left_ms(OpeningSoFar(heard=heard)) == expected_ms
+    assert HearOut(is_over=lambda: True).left_ms(OpeningSoFar(heard=heard)) == 0
 
 
 # -- on a call -----------------------------------------------------------------------------------------------

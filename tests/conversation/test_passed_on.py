@@ -11,7 +11,7 @@ from outdial.conversation.warm import Warm
 
 LISTEN = {"until_silence_s": 0.3, "no_reply_s": 2.0, "max_digits": 4, "asked": object(), "patience": object()}
 VERBS = {
-    "greeting": ((), {}),
+    "greeting": (("Hello.",), {}),
     "say": (("Hello.",), {"interruptible": False, "asks": True}),
     "listen": ((), LISTEN),
     "play": (("https://a.example/b.wav",), {"loop": 2, "interruptible": False}),

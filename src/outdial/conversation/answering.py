@@ -49,6 +49,7 @@ class Answering:
         self.may_speak = False        # our detector: it is our turn, whoever it is
         self.is_followed = False      # by our detector, just now
         self.mailbox_is_full = False  # it takes no message
+        self.heard_out = False        # it takes one for it is silent; it hasn't beeped
         self.beeps = 0                # since a machine takes a message
         self.on_words: Callable[[int, str], object] = lambda start_ms, text: None  # as `heard`
         self._policy = policy
@@ -91,6 +92,7 @@ class Answering:
     def beeped(self) -> None:
         """A machine has beeped that takes a message already: it begins to record only now."""
         self.beeps += 1
+        self.heard_out = False
         self._changed()
 
     def heard(self, start_ms: int, text: str) -> None:

@@ -76,6 +76,7 @@ class CallFacts:
     reading: Reading = AMERICAN  # how the agent says what is written
     turn_taking: TurnTaking = field(default_factory=lambda: turn_taking_of(AMERICAN.language))
     notice: str | None = None  # said before the agent's first words: that somebody may listen
+    late_ms: int = 0  # how long the callee had picked up when its audio came to us
 
     @property
     def is_beginning(self) -> bool:

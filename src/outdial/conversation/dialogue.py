@@ -25,8 +25,9 @@ from outdial.conversation.notice import Notice
 from outdial.conversation.opening import HEARD_OUT_MS, HearOut, Opening
 from outdial.conversation.picking_up import PickingUp
 from outdial.conversation.saying import Saying
+from outdial.conversation.sound_fetching import SoundFetching
 from outdial.conversation.sounds import Looped
-from outdial.conversation.stopping import PATIENCE_S, stop
+from outdial.conversation.stopping import PATIENCE_S
 from outdial.conversation.transcript import Journal, Transcript
 from outdial.conversation.transferring import Transferring
 from outdial.conversation.turn_words import NOTHING, Asked
@@ -35,12 +36,11 @@ from outdial.conversation.utterance import Utterance
 from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
 from outdial.media.echo import Echo
-from outdial.media.sounds import Sound, SoundFailed
+from outdial.media.sounds import Sound
 from outdial.telephony.outcome import CALL_BACK
 from outdial.telephony.verdict import AnsweredBy
 
 SETTLE_S = 2.0           # for words still being recognised when the call ends
-FILL_MS = 2500           # of silence, while a sound file is fetched; a reply may have been waited for before that
 TRANSFER_S = 10.0        # … and for a carrier to say what became of a transfer
 
 
@@ -71,7 +71,6 @@ class Dialogue:
         self._responded = responded  # to be told that the callee speaks, or presses a key
         self._media_line = media_line
         self._control = control
-        self._sounds = engines.sounds
         self._journal = journal
         self._transcript = transcript
         self._background = Background()
@@ -94,6 +93,7 @@ class Dialogue:
             facts.reading,
             turn_taking.words,
         )
+        self._sounds = SoundFetching(engines.sounds, self._floor, journal, self._saying.fill)
         language = facts.reading.language
         self._leaving = Transferring(self.call_id, control, self._floor, media_line, self._saying, language)
         self._listening.on_words, self._listening.counts = self._words, self._saying.counts
@@ -104,7 +104,9 @@ class Dialogue:
             self._listening.late_ms = round(turn_taking.filler_s * 1000)
         self._listening.on_late = self._words_are_late
         detected, words = facts.machine.max_wait_s is not None, turn_taking.words
-        self.picking_up = PickingUp(self._floor, self._listening, words, lambda: self.answered_by, detected=detected)
+        self.picking_up = PickingUp(
+            self._floor, self._listening, words, lambda: self.answered_by, detected=detected, late_ms=facts.late_ms
+        )
         self._outside = FromOutside(self, self._floor, self._saying, self._listening, media_line, self._background)
         self.on_words: Callable[[int, str], object] = lambda start_ms, text: None  # of the callee, until a pause
 
@@ -140,9 +142,7 @@ class Dialogue:
     def judged(self, answered_by: AnsweredBy | None, *, is_due: bool) -> None:
         """More is known of who answered; `is_due`: it is our turn to speak."""
         self.answered_by = answered_by
-        if is_due and not self.picking_up.is_due:
-            self.picking_up.is_due = True
-            self._floor.wake()
+        self.picking_up.news(is_due=is_due)
 
     def end(self) -> None:
         """The call is over for this agent: the verb under way and every later one raise CallEnded."""
@@ -151,9 +151,16 @@ class Dialogue:
             self._courtesy.agent_acts()
             self._hearing.disable()
 
+    async def finish_word(self) -> None:
+        """The call is over for this agent; what it is saying ends between two words."""
+        self.end()
+        await self._saying.finish_word()
+        await self._floor.is_left(SETTLE_S)
+
     async def settle(self) -> None:
         """Wait a little for the callee's last words, then let go of everything."""
         self.end()
+        await self._saying.ahead.let_go()
         if (transfer := self._outside.transfer) is not None:
             await asyncio.wait({transfer}, timeout=TRANSFER_S)  # whether the call goes on depends on it
         await self._background.finish(SETTLE_S, patience_s=PATIENCE_S)
@@ -188,15 +195,27 @@ class Dialogue:
 
     # -- the verbs -------------------------------------------------------------------------------------------
 
-    async def greeting(self) -> Heard:
+    async def greeting(self, then: str = "") -> Heard:
+        self._prepare(then)
         async with self._verb():
             text = await self.picking_up.open()
         return Heard(text=text, silent=not text)
 
-    async def hear_out(self, quiet_ms: int = HEARD_OUT_MS) -> None:
-        """Until a machine's greeting is over: it has been silent for that long."""
+    async def hear_out(self, quiet_ms: int = HEARD_OUT_MS, until: Callable[[], bool] = lambda: False) -> None:
+        """Until a machine's greeting is over: it has been silent for that long, or its end is told."""
         async with self._verb():
-            await self.picking_up.wait(HearOut(quiet_ms), faint=True)
+            await self.picking_up.wait(HearOut(quiet_ms, until), faint=True)
+
+    async def wait_until(self, is_over: Callable[[], bool], at_most_ms: int) -> None:
+        """Be silent, and don't listen."""
+        by_ms = self._media_line.now_ms() + at_most_ms
+        async with self._verb():
+            while not is_over() and (left_ms := by_ms - self._media_line.now_ms()) > 0:
+                await self._floor.wait(left_ms)  # woken by whatever becomes known of who answered
+
+    def prepare(self, text: str) -> None:
+        """Have its audio made: it is said next."""
+        self._saying.ahead.prepare(text)
 
     async def overhear(self, no_reply_s: float) -> Heard:
         """As `listen`, but nothing is said to who asks us to wait."""
@@ -213,25 +232,21 @@ class Dialogue:
         """Whoever is there now is talked to from the start, when it is our turn to (None: at once)."""
         self._listening.forget_words()
         self._transcript.begin_anew(with_callee=True)
-        self.picking_up.opening, self.picking_up.is_due = opening, False
+        self.picking_up.begin_anew(opening)
 
     async def say(
         self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None
     ) -> Said:
+        self._prepare(text)
         async with self._our_turn():
             return await self._saying.speak(text, interruptible=interruptible, asks=asks)
 
     async def play(self, sound: str | Sound, *, loop: int = 1, interruptible: bool = True) -> Said:
-        async with self._our_turn():
-            ready = await self._fetched(sound) if isinstance(sound, str) else sound
-            return await self._saying.speak(Looped(ready, loop), interruptible=interruptible, asks=False)
+        async with self._sounds.under_way(sound) as ready, self._our_turn():
+            return await self._saying.speak(Looped(await ready(), loop), interruptible=interruptible, asks=False)
 
     async def fetch_sound(self, source: str) -> Sound:
-        try:
-            return await self._sounds.fetch(source)
-        except SoundFailed as failed:
-            self._journal.event("sound_failed", {"error": failed.word})
-            raise
+        return await self._sounds.fetch(source)
 
     async def listen(
         self, *, until_silence_s: float = PAUSE_MS / 1000, no_reply_s: float = 6.0, max_digits: int = 0,
@@ -317,16 +332,11 @@ class Dialogue:
 
     # -- inside ----------------------------------------------------------------------------------------------
 
-    async def _fetched(self, source: str) -> Sound:
-        fetching = asyncio.create_task(self.fetch_sound(source), name="sound file of a call")
-        try:
-            while True:
-                await self._floor.wait_for(fetching, timeout_ms=FILL_MS)
-                if fetching.done():
-                    return fetching.result()
-                await self._saying.fill()
-        finally:
-            await stop(fetching)
+    def _prepare(self, text: str | AsyncIterator[str]) -> None:
+        """Have its audio made while our first words wait for the callee's."""
+        if self.picking_up.opening is not None and isinstance(text, str):
+            self.prepare(self.notice.before_greeting or "")
+            self.prepare(text)
 
     async def _tell_of_listeners(self) -> None:
         """Before our first words, where the workspace wants that."""

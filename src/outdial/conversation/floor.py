@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from outdial.conversation.live_call import CallEnded
@@ -83,6 +83,12 @@ class Floor:
             yield
         finally:
             self._lock.release()
+
+    async def is_left(self, at_most_s: float) -> None:
+        """Until nobody has it, once the call is over for the agent."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s), self._lock:
+                pass
 
     @property
     def is_free(self) -> bool:

@@ -156,9 +156,11 @@ class LiveCall(Protocol):
         """What people who listen in tell the agent: a model's talk takes it for its next turn."""
         ...
 
-    async def greeting(self) -> Heard:
+    async def greeting(self, then: str = "") -> Heard:
         """What the callee says when it picks up; silent when it is our turn to speak first, or was. The first `say`
-        waits for it by itself, where the agent is one that does (`greet`)."""
+        waits for it by itself, where the agent is one that does (`greet`).
+
+        `then`: what will be said next, where that is known already: its audio is made meanwhile."""
         ...
 
     async def say(

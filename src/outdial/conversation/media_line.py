@@ -7,7 +7,7 @@ All times are milliseconds on the call clock (since the media stream began).
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from outdial.conversation.playback import Playback
@@ -157,12 +157,14 @@ class MediaLine:
 
     # -- out -------------------------------------------------------------------------------------------------
 
-    def play(self) -> Playback:
-        """Begin an utterance; the one before must be done or cleared."""
+    def play(self, prepared: Playback | None = None) -> Playback:
+        """Begin an utterance; the one before must be done or cleared. Of a `prepared` one, which may have been fed
+        already, the first frames leave with the next `pump`."""
         if self._playing is not None:
             raise RuntimeError("the media line is already playing")
         self._marks += 1
-        playback = Playback(f"utterance-{self._marks}", self.pump)
+        playback = prepared or Playback()
+        playback.plays(f"utterance-{self._marks}", self.pump)
         if self.closed:
             playback.done.set_result(0)
             return playback
@@ -243,6 +245,17 @@ class MediaLine:
             self._playing.skip_pause()
             self.pump()
 
+    def finish_word(self, word_ends_ms: Sequence[int] = ()) -> asyncio.Future[int] | None:
+        """Say no more than the word that is being said (see Playback.shorten); done when it has been. None: nothing is
+        being said."""
+        playback = self._playing
+        if playback is None or playback.held or playback.start_ms is None:
+            self.clear()
+            return None
+        playback.shorten(word_ends_ms)
+        self.pump()
+        return playback.done
+
     def _fall_silent(self, now_ms: int) -> None:
         self._socket.send(self._codec.clear())
         if self._recording is not None:
@@ -294,7 +307,7 @@ class MediaLine:
         # One that comes after a clear proves nothing where the carrier returns them then (MarksAtClear), and nobody
         # asks any more where it doesn't: by then its playback is no longer the current one.
         if playback is not None and name == playback.mark and self._mark_due_ms is not None:
-            playback.complete = True
+            playback.marked()
             self._finish(playback, playback.sent * FRAME_MS)
 
     def _finish(self, playback: Playback, played_ms: int) -> None:

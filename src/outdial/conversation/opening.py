@@ -4,6 +4,7 @@ Who is called says "Hello?" and listens then: words of ours before that, or into
 silence: a callee who says nothing, or of whom it isn't known yet whether it is a person, hears us within two seconds.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -41,12 +42,13 @@ class HeardSoFar:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpeningSoFar:
     """`undecided`: somebody is finding out who answered. `is_human`: it is known to be a person. `is_due`: our own
-    detector says that it is our turn, whoever that is."""
+    detector says that it is our turn, whoever that is; `is_due_now`: just now, for it hears the callee fall silent."""
 
     heard: HeardSoFar
     undecided: bool = False
     is_human: bool = False
     is_due: bool = False
+    is_due_now: bool = False
 
 
 class Opening(Protocol):
@@ -63,6 +65,8 @@ class AfterHello:
 
     def left_ms(self, so_far: OpeningSoFar) -> int | None:
         heard = so_far.heard
+        if so_far.is_due_now:
+            return 0
         is_recorded = bool(heard.words) and self._words.sounds_recorded(heard.words or "")
         if heard.talk_ms and heard.silence_ms == 0:
             return 0 if heard.talk_ms >= (RECORDED_TALK_MS if is_recorded else TALK_MS) else None
@@ -84,7 +88,7 @@ class AfterHello:
         return QUIET_MS if so_far.undecided else GREETING_MS
 
 
-HEARD_OUT_MS = 2000  # of silence after a machine's greeting: two sentences, or the last one and the beep, are closer
+HEARD_OUT_MS = 1700  # of silence after a greeting; two sentences, or the last one and the beep, are closer
 
 
 class PutThrough:
@@ -106,9 +110,12 @@ class HearOut:
 
     AT_MOST_MS = 30_000
 
-    def __init__(self, quiet_ms: int = HEARD_OUT_MS) -> None:
+    def __init__(self, quiet_ms: int = HEARD_OUT_MS, is_over: Callable[[], bool] = lambda: False) -> None:
         self._quiet_ms = quiet_ms
+        self._is_over = is_over
 
     def left_ms(self, so_far: OpeningSoFar) -> int | None:
         heard = so_far.heard
+        if self._is_over():
+            return 0
         return max(0, min(self.AT_MOST_MS - heard.since_ms, self._quiet_ms - heard.silence_ms))

@@ -47,8 +47,8 @@ class PassedOn:
     def tell(self, type_: str, data: Mapping[str, Any]) -> None:
         self._call.tell(type_, data)
 
-    async def greeting(self) -> Heard:
-        return await self._call.greeting()
+    async def greeting(self, then: str = "") -> Heard:
+        return await self._call.greeting(then)
 
     async def say(
         self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None

@@ -1,18 +1,23 @@
 """Whoever answers the phone is listened to until it is our turn to speak (see opening.py)."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from outdial.conversation.floor import Floor
 from outdial.conversation.listening import Listening
-from outdial.conversation.opening import Opening, OpeningSoFar
+from outdial.conversation.opening import SILENCE_MS, HeardSoFar, Opening, OpeningSoFar
 from outdial.conversation.turn_words import TurnWords
 from outdial.telephony.verdict import AnsweredBy
 
 LOOK_MS = 100  # how often it is looked at whether the time has come
+DUE_S = 0.3    # our own detector's word that it is our turn is its word on what is heard just now
+LATE_LEAST_MS = 500  # of listening, however late the stream has come
 
 
 class PickingUp:
-    """Of one dialogue. `answered_by`: what is known of who answered; `detected`: whether somebody is finding it out."""
+    """Of one dialogue. `answered_by`: what is known of who answered; `detected`: whether somebody is finding it out;
+    `late_ms`: how long before we could listen the call was answered."""
 
     def __init__(
         self,
@@ -22,8 +27,8 @@ class PickingUp:
         answered_by: Callable[[], AnsweredBy | None],
         *,
         detected: bool,
+        late_ms: int = 0,
     ) -> None:
-        self.is_due = False                  # our own detector says that it is our turn
         self.opening: Opening | None = None  # still to come: our first words wait for the callee's
         self._floor = floor
         self._listening = listening
@@ -31,6 +36,20 @@ class PickingUp:
         self._answered_by = answered_by
         self._detected = detected
         self._keeps_words = False
+        self._late_ms = late_ms
+        self._now = asyncio.get_running_loop().time
+        self._due_at: float | None = None    # since then our own detector says that it is our turn
+
+    def news(self, *, is_due: bool) -> None:
+        """More is known of who answered; `is_due`: our own detector says that it is our turn."""
+        if is_due and self._due_at is None:
+            self._due_at = self._now()
+        self._floor.wake()
+
+    def begin_anew(self, opening: Opening | None) -> None:
+        """With somebody else."""
+        self.opening, self._due_at = opening, None
+        self._late_ms = 0
 
     async def open(self) -> str:
         """With the floor: the opening, if it is still to come; what the callee says in it."""
@@ -59,10 +78,17 @@ class PickingUp:
             return self._so_far(faint).heard.words or ""
 
     def _so_far(self, faint: bool) -> OpeningSoFar:
-        answered_by = self._answered_by()
+        answered_by, due_at = self._answered_by(), self._due_at
         return OpeningSoFar(
-            heard=self._listening.heard_so_far(faint=faint),
+            heard=self._since_answer(self._listening.heard_so_far(faint=faint)),
             undecided=self._detected and answered_by is None,
             is_human=answered_by is AnsweredBy.HUMAN,
-            is_due=self.is_due,
+            is_due=due_at is not None,
+            is_due_now=due_at is not None and self._now() - due_at <= DUE_S,
         )
+
+    def _since_answer(self, heard: HeardSoFar) -> HeardSoFar:
+        """Who hasn't spoken has waited since the answer."""
+        if heard.talk_ms:
+            return heard
+        return replace(heard, silence_ms=heard.silence_ms + min(self._late_ms, SILENCE_MS - LATE_LEAST_MS))

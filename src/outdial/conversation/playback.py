@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from outdial.media.frames import FRAME_BYTES, FRAME_MS
@@ -11,18 +11,22 @@ from outdial.media.g711 import rms
 KEPT_FRAMES = 40   # of what was sent: what the carrier still holds is said again after a hold, from …
 BACK_FRAMES = 15   # … the quietest of so many frames before it: between two words
 SILENT = 1 / 30    # of the loudest frame before and behind a hold: there is no voice in it
+WORD_FRAMES = 35   # a word is mostly over within so many; …
+PAUSE_FRAMES = 4   # … and so many silent ones are behind it: in a word, before a "t", there are fewer
 
 
 class Playback:
-    """One utterance on its way to the callee. Fed by speech synthesis, drained by the media line."""
+    """One utterance on its way to the callee. Fed by speech synthesis, drained by the media line, once that plays it:
+    it may be fed before."""
 
     __slots__ = (
-        "_pump", "_rest", "begun", "complete", "done", "end_ms", "fed", "finished", "frames", "heard_ms", "held",
-        "mark", "recent", "sent", "start_ms",
+        "_is_shortened", "_pump", "_rest", "begun", "complete", "done", "end_ms", "fed", "finished", "frames",
+        "heard_ms", "held", "mark", "recent", "sent", "start_ms",
     )  # fmt: skip
 
-    def __init__(self, mark: str, pump: Callable[[], None]) -> None:
+    def __init__(self, mark: str = "", pump: Callable[[], None] = lambda: None) -> None:
         self._pump = pump                  # to be called when there is something to send
+        self._is_shortened = False
         self._rest = b""
         self.frames: deque[bytes] = deque()
         self.recent: deque[bytes] = deque(maxlen=KEPT_FRAMES)  # the newest that were sent
@@ -39,8 +43,14 @@ class Playback:
         self.begun: asyncio.Future[None] = loop.create_future()  # the first frame has left
         self.done: asyncio.Future[int] = loop.create_future()    # ms played
 
+    def plays(self, mark: str, pump: Callable[[], None]) -> None:
+        """The media line has it from now on."""
+        self.mark, self._pump = mark, pump
+
     def feed(self, pcm: bytes) -> None:
         """More audio, any length; the first frames leave at once."""
+        if self._is_shortened:
+            return
         data = self._rest + pcm
         whole = len(data) - len(data) % FRAME_BYTES
         self.frames.extend(data[i : i + FRAME_BYTES] for i in range(0, whole, FRAME_BYTES))
@@ -56,6 +66,24 @@ class Playback:
             self.fed += 1
         self.finished = True
         self._pump()
+
+    def marked(self) -> None:
+        """The carrier has told that all that was sent was played."""
+        self.complete = not self._is_shortened
+
+    def shorten(self, word_ends_ms: Sequence[int]) -> None:
+        """Leave out all that comes behind the word which is sent just now: behind the first of `word_ends_ms` that is
+        still to come, or where nothing is known of words, at the next pause, or at the quietest moment."""
+        sent_ms = self.sent * FRAME_MS
+        end_ms = next((ms for ms in word_ends_ms if ms >= sent_ms), None)
+        kept = WORD_FRAMES + 1 if end_ms is None else -(-(end_ms - sent_ms) // FRAME_MS)
+        if kept > WORD_FRAMES:
+            is_all = self.finished and len(self.frames) <= WORD_FRAMES
+            kept = len(self.frames) if is_all else _next_pause(list(islice(self.frames, WORD_FRAMES)))
+        self._is_shortened |= kept < len(self.frames) or not self.finished
+        self.finished, self._rest = True, b""
+        while len(self.frames) > kept:
+            self.frames.pop()
 
     def take_back(self, heard_ms: int) -> None:
         """Have what was sent and not heard sent again, from between two words right before on; until then, that much
@@ -74,6 +102,16 @@ class Playback:
         while len(self.frames) > 1 and rms(self.frames[0]) < voice > rms(self.frames[1]):
             self.recent.append(self.frames.popleft())
             self.sent += 1
+
+
+def _next_pause(frames: list[bytes]) -> int:
+    """How many of them are played before it begins; before the quietest ones where there is none."""
+    levels = [rms(frame) for frame in frames]
+    loudest = [max(levels[at : at + PAUSE_FRAMES]) for at in range(max(0, len(levels) - PAUSE_FRAMES + 1))]
+    if not loudest:
+        return len(frames)
+    pauses = [at for at, level in enumerate(loudest) if level < SILENT * max(levels)]
+    return min(pauses, default=min(range(len(loudest)), key=lambda at: loudest[at]))
 
 
 def _quietest(recent: list[bytes], unheard: int) -> int:

@@ -13,6 +13,7 @@ from outdial.conversation.media_line import MediaLine
 from outdial.conversation.own_words import has_been_asked, is_own
 from outdial.conversation.playback import Playback
 from outdial.conversation.sounds import Looped
+from outdial.conversation.spoken_ahead import SpokenAhead
 from outdial.conversation.stopping import first_of, stop
 from outdial.conversation.synthesis import Synthesis
 from outdial.conversation.transcript import MS_PER_CHAR, Transcript, heard_part
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 ENOUGH_WORDS = 4     # to tell what is being said; "hello, this is" may be "hello, this is she"
 MURMUR_MS = 800      # two short words
 REMEMBERED = 8       # of our utterances, and when they were said
+WORD_S = 1.5         # the longest word, and what the carrier holds of it
 
 
 class Saying:
@@ -55,6 +57,9 @@ class Saying:
         self._listening = listening
         self._transcript = transcript
         self._reading = reading
+        self.ahead = SpokenAhead(
+            lambda text, playback: Synthesis(text, playback, text_to_speech, reading, lambda: None)
+        )
         self._playback: Playback | None = None  # what `speak` is saying, in …
         self._synthesis: Synthesis | None = None  # … its words, from when on and …
         # … until when; and what was said before, as long as somebody may have begun to speak over it
@@ -84,12 +89,14 @@ class Saying:
             self._listening.hearing.enable()
         else:
             self._listening.hearing.disable()
-        playback = self._playback = self._media_line.play()
+        ahead = self.ahead.take(text)
+        playback = self._playback = self._media_line.play(ahead.playback if ahead else None)
         self._asks = asks
         self._times = self._times_of(text)
-        self._synthesis = self._synthesis_of(text, playback)
+        self._synthesis = ahead.synthesis if ahead else self._synthesis_of(text, playback)
         self._let_finish()
-        synthesis = asyncio.create_task(self._synthesis.run())
+        self._media_line.pump()
+        synthesis = ahead.task if ahead else asyncio.create_task(self._synthesis.run())
         try:
             await first_of(playback.begun, playback.done)
             if playback.start_ms is not None:
@@ -196,6 +203,12 @@ class Saying:
         if self._playback is not None:
             self._is_cut_off = True
             self._media_line.clear()
+
+    async def finish_word(self) -> None:
+        """Say no more than that."""
+        ends_ms = [] if self._synthesis is None else self._synthesis.word_ends_ms
+        if (said := self._media_line.finish_word(ends_ms)) is not None:
+            await asyncio.wait({said}, timeout=WORD_S)
 
     @property
     def _text(self) -> str:

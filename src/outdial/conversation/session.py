@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 VERDICT_WAIT_S = 30.0    # of detection, which a carrier is asked to end within about that time
 AFTER_CALL_S = 10.0      # for the agent's own work once the call is over
-MESSAGE_END_S = 30.0     # the longest greeting a message waits for; then it is left all the same
 GOODBYE_S = 6.0          # the longest sentence said to a callee whose call we cut
 
 
@@ -69,7 +68,7 @@ class Session:
         self._goodbye: str | None = None       # the server stops: said ("": nothing is), then the call ends
         self._end_by = 0.0                     # the call's longest duration
         self._failure: CallError | None = None
-        self._message = Message(facts.machine.message)
+        self._message = Message(facts.machine.message, self.answering)
 
     # -- the whole call --------------------------------------------------------------------------------------
 
@@ -119,6 +118,8 @@ class Session:
             while not (task.done() or self._hang_up_asked or until() or self._time_is_up()):
                 await self._wait_for_news(self._stop_by())
             finished = task.done()
+            if begins and self._leaves_message and not self._is_ending:
+                await dialogue.finish_word()
             if self._is_cut:
                 await dialogue.settle_transfer()  # whoever is connected to somebody else just now is not cut off
             if finished and ends and not self._may_be_machine:  # else the line stays up for a verdict, and a message
@@ -136,7 +137,12 @@ class Session:
 
     async def _wait_for_verdict(self) -> None:
         """An agent may take a machine's greeting for an answer and say goodbye to it, before detection has heard its
-        end. Where a message is to be left to a machine, that is waited for; who a human is, is known long before."""
+        end. Where a message is to be left to a machine, that is waited for; who a human is, is known long before, and
+        whoever has spoken and is silent now doesn't wait for long."""
+        if self._may_be_machine and self.responded.is_set():
+            hear_out = cast(AgentCoroutine, Dialogue.hear_out)
+            await self._hold(hear_out, until=lambda: not self._may_be_machine, ends=False)
+            return
         by = min(self._end_by, self._now() + VERDICT_WAIT_S)
         while self._may_be_machine and self._now() < by:
             await self._wait_for_news(by)
@@ -158,38 +164,20 @@ class Session:
 
     async def _machine_answered(self) -> SessionEnd:
         """Leave the message, if there is one and the machine takes it; else hang up."""
-        policy, verdict = self._facts.machine, self.answering.verdict
-        assert verdict is not None
-        if policy.action != "leave_message" or verdict.answered_by is not AnsweredBy.MACHINE:
+        if not self._leaves_message:
             self._ends(EndedBy.AGENT)
             return self._ended(EndReason.MACHINE)
-        await self._greeting_has_ended()
-
-        if self.answering.mailbox_is_full:
-            self._ends(EndedBy.AGENT)
-        elif not await self._leave_message() and self._is_cut:
+        if not await self._leave_message() and self._is_cut:
             self._ends(EndedBy.SYSTEM)
         return self._ended(EndReason.COMPLETED if self._message.is_delivered else EndReason.MACHINE)
 
     async def _leave_message(self) -> bool:
         """As `_hold`. Once more after another beep: only then has the machine begun to record."""
-        beeps, leave = self.answering.beeps, self._message.leave
-        if await self._hold(leave, until=lambda: self._is_cut or self.answering.beeps > beeps):
+        message = self._message
+        if await self._hold(message.leave, until=lambda: self._is_cut or message.begins_again):
             return True
-        again = self.answering.beeps > beeps and not self._is_ending
-        return again and await self._hold(leave, until=lambda: self._is_cut)
-
-    async def _greeting_has_ended(self) -> None:
-        """Be silent until the machine takes a message: carriers that tell at once that it is one tell that later.
-        Where nobody tells, the machine is listened to."""
-        answering = self.answering
-        nobody_tells = self.max_wait_s is None or not (self._facts.machine.by.is_carriers or answering.is_followed)
-        if nobody_tells and answering.is_by_words:
-            await self._hold(cast(AgentCoroutine, Dialogue.hear_out), until=lambda: self._is_cut, ends=False)
-            return
-        by = min(self._end_by, self._now() + MESSAGE_END_S)
-        while not (answering.takes_message or answering.mailbox_is_full or self._is_ending) and self._now() < by:
-            await self._wait_for_news(by)
+        again = message.begins_again and not self._is_ending
+        return again and await self._hold(message.leave, until=lambda: self._is_cut)
 
     async def _cut_off(self) -> SessionEnd:
         """The callee hears that the conversation breaks off, unless there is hurry."""
@@ -311,6 +299,12 @@ class Session:
     def _transferred(self) -> bool:
         """Whether the callee talks to somebody else now: the carrier may end the audio as it likes."""
         return self._dialogue is not None and self._dialogue.transferred
+
+    @property
+    def _leaves_message(self) -> bool:
+        """Whether a machine has answered that is to have one."""
+        is_machine = self.answering.is_machine and self.answering.category is AnsweredBy.MACHINE
+        return is_machine and self._facts.machine.action == "leave_message"
 
     @property
     def _may_be_machine(self) -> bool:

@@ -59,6 +59,11 @@ class Synthesis:
             return None
         return spoken_until(self._reading.spoken(self.text), self._words, played_ms)
 
+    @property
+    def word_ends_ms(self) -> list[int]:
+        """Since the audio began, as far as the voice tells them."""
+        return [word.end_ms for word in self._words]
+
     async def _spoken(self, given: AsyncIterator[str]) -> AsyncGenerator[str]:
         async with aclosing(sentences(given)) as each:
             async for sentence in each:

@@ -62,7 +62,7 @@ def detection_of(
     has_words = recogniser is not None or agent.speech.to_text is not None
     detector = Detector(language_of(language) if has_words else None)
     followed = Followed(
-        recogniser=recogniser, to_message_end=policy.action == "leave_message", late_ms=_late_ms(answered)
+        recogniser=recogniser, to_message_end=policy.action == "leave_message", late_ms=facts.late_ms
     )
     line = session.media_line
     detection = LiveDetection(detector, line, shared.voice_activity, session.answering, followed)
@@ -70,7 +70,7 @@ def detection_of(
     return detection
 
 
-def _late_ms(answered: Answered) -> int:
+def late_ms_of(answered: Answered) -> int:
     """How long ago the call was answered, as far as that is known by now."""
     answered_at = answered.attempt.answered_at
     return 0 if answered_at is None else max(0, round((clock.now() - answered_at).total_seconds() * 1000))

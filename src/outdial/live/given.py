@@ -11,7 +11,7 @@ from outdial.calls.ownership import Answered
 from outdial.conversation.call_facts import CallFacts, Engines, turn_taking_of
 from outdial.conversation.live_call import FailedTransfer
 from outdial.conversation.understanding.language import language_of
-from outdial.live.detection import NOT_ASKED, machine_policy
+from outdial.live.detection import NOT_ASKED, late_ms_of, machine_policy
 from outdial.live.journal import Writing
 from outdial.live.recordings import recording_path
 from outdial.live.speech_use import SpeechUse
@@ -42,6 +42,7 @@ def facts_of(answered: Answered, agent: ReadyAgent, notice: ListeningNotice = NO
         reading=agent.reading,
         turn_taking=turn_taking_of(agent.reading.language, greet=agent.greet, hold_s=agent.hold_s),
         notice=words_of(notice, agent.reading.language) if at_start else None,
+        late_ms=late_ms_of(answered),
     )
 
 

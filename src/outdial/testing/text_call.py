@@ -190,7 +190,7 @@ class TextCall:
                 case (Hears() | Interrupts()) as line:
                     self._fail(not_heard(line, self._told))
 
-    async def greeting(self) -> Heard:
+    async def greeting(self, then: str = "") -> Heard:
         """What the callee says first is its answer to what it hears: lines have no clock."""
         self._verb()
         return Heard(silent=True)

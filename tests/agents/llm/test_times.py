@@ -50,7 +50,7 @@ def test_every_stage_of_a_models_turn_is_told():
     assert first["ended_ms"] == said.end_ms
     apart = {name: first[name] - first[before] for before, name in pairwise(STAGES)}
     assert apart["decided_ms"] == PAUSE_MS
-    assert apart["text_ms"] == 20                        # known before; so long until the window was looked at
+    assert apart["text_ms"] <= 20                        # known before; so long until the window was looked at
     assert apart["first_token_ms"] == 300 + 20           # the model's, and its first word
     assert apart["first_sentence_ms"] == 4 * 20          # its five words: nothing is waited for behind the last
     assert apart["first_audio_ms"] == 30                 # the engine's

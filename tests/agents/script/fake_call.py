@@ -58,7 +58,7 @@ class FakeCall:
     ended: bool = False
     _started: str | Heard | None = None
 
-    async def greeting(self) -> Heard:
+    async def greeting(self, then: str = "") -> Heard:
         self._up()
         return Heard(text=self.hello, silent=not self.hello)
 

@@ -18,8 +18,8 @@ class RememberedCall(PassedOn):
         super().__init__(call)
         self._history = history
 
-    async def greeting(self) -> Heard:
-        return self._heard(await super().greeting())
+    async def greeting(self, then: str = "") -> Heard:
+        return self._heard(await super().greeting(then))
 
     async def say(
         self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None

@@ -66,17 +66,17 @@ class _Conversation:
 
     async def _begin(self) -> bool:
         """The first words; true when they are the model's to say."""
-        heard = await self._call.greeting()
+        failed, greeting = self._call.failed_transfer, self._agent.greeting
+        heard = await self._call.greeting("" if greeting is None else self._talking.texts.to_say(greeting))
         await self._talking.heed_wish(heard)
-        failed = self._call.failed_transfer
         if failed is not None:
             return await self._doing.back(failed.step, f"{failed.result}")
-        if self._agent.greeting is None:
+        if greeting is None:
             self._history.append(BEGIN)
             self._history += told_by(heard)
             return True
         self._history += told_by(heard)
-        await self._doing.say(self._talking.texts.to_say(self._agent.greeting))
+        await self._doing.say(self._talking.texts.to_say(greeting))
         return False
 
     async def _hang_up(self, goodbye: str, rest: Sequence[tuple[ToolCall, Wish]]) -> bool:

@@ -52,9 +52,9 @@ class _Kept(PassedOn):
         self._language = language_of(agent.language)
         self._ended = 0
 
-    async def greeting(self) -> Heard:
+    async def greeting(self, then: str = "") -> Heard:
         try:
-            heard = await self._call.greeting()
+            heard = await self._call.greeting(then)
         except CallEnded:
             await self._slowed()
             raise
@@ -174,10 +174,10 @@ class Call(_Kept):
         self._silences = 0
         self._greeting: Heard | None = None
 
-    async def greeting(self) -> Heard:
+    async def greeting(self, then: str = "") -> Heard:
         """What the callee said when it picked up; silent where we were to speak first."""
         if self._greeting is None:
-            self._greeting = await super().greeting()
+            self._greeting = await super().greeting(then)
         return self._greeting
 
     async def listen(

@@ -276,13 +276,14 @@ class _Conversation:
     # -- the callee --------------------------------------------------------------------------------------------
 
     async def _begin(self) -> None:
-        heard = await self._call.greeting()
+        greeting = self._agent.greeting
+        heard = await self._call.greeting("" if greeting is None else self._duties.to_say(greeting))
         await self._duties.heed_wish(heard)
         if (failed := self._call.failed_transfer) is not None:
             await self._leaving.back(failed.step, f"{failed.result}")
             await self._begin_again()
-        elif self._agent.greeting is not None:
-            said = await self._duties.say(self._duties.to_say(self._agent.greeting))
+        elif greeting is not None:
+            said = await self._duties.say(self._duties.to_say(greeting))
             self._last_said = said.text
         elif heard.text:
             self._prompt(heard.text)

@@ -117,7 +117,8 @@ class _Conversation:
     async def hold(self) -> None:
         place: int | None = self._place
         self._enter()
-        await self._heed_wish(await self._call.greeting())
+        first = self._texts.first_words(self._script.steps[self._step].block[self._place :])
+        await self._heed_wish(await self._call.greeting(first))
         try:
             while place is not None:
                 try:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from outdial.agents.script.model import If, Script
+from outdial.agents.script.model import Ask, Block, If, Say, Script
 from outdial.agents.script.template import Slot, Text, lookup, render
 from outdial.agents.script.values import exists, is_one_of, known
 from outdial.conversation.live_call import LiveCall
@@ -22,6 +22,15 @@ class ScriptTexts:
 
     def to_say(self, text: Text) -> str:
         return render(text, known(self._call), self._script.variables, to_say=True)
+
+    def first_words(self, block: Block) -> str:
+        """What a block begins with, as far as that is known before anything is done or heard."""
+        match block[:1]:
+            case [Say(text=text)] | [Ask(question=text)]:
+                return self.to_say(text)
+            case [If() as test]:
+                return self.first_words(test.then if self.holds(test) else test.otherwise)
+        return ""
 
     def raw(self, text: Text) -> str:
         """A text for machines: values as they were sent, not as they are spoken."""

@@ -77,10 +77,11 @@ class _Conversation:
         failed = self._call.failed_transfer
         launching = asyncio.ensure_future(self._open(forgets=failed is None))
         try:
-            heard = await self._call.greeting()
-            await self._duties.heed_wish(heard)
-            if failed is None and self._agent.greeting is not None:
-                await self._duties.say(self._duties.to_say(self._agent.greeting))
+            greeting = self._agent.greeting
+            first = "" if failed is not None or greeting is None else self._duties.to_say(greeting)
+            await self._duties.heed_wish(await self._call.greeting(first))
+            if first:
+                await self._duties.say(first)
             while not launching.done():
                 await asyncio.wait({launching}, timeout=self._duties.quiet.left_s(KEEP_S))
                 if not launching.done():

@@ -205,6 +205,7 @@ class LiveDetection:
         self._ended_ms = self._audio_ms if beep is None else beep.end_ms
         self._close_stream()
         told = told if has_beeped else (*told, HEARD_OUT)
+        self._answering.heard_out = not has_beeped
         self._answering.detected(self._verdict(AnsweredBy.MACHINE, spoken.now_ms, told, message_end=True))
 
     def _verdict(
