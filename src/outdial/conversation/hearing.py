@@ -88,6 +88,8 @@ class Hearing:
         self.on_partial: Callable[[Utterance, str], object] = lambda utterance, text: None
         self.is_ours: IsOurs = lambda heard, end_ms: False
         self.on_heard: Callable[[], object] = lambda: None  # at the first voice of the callee
+        self.loud_ms = 0       # when the callee was last heard at about its loudest
+        self._since_ms = 0     # when the last utterance ended, or it began to listen
         self._heard = False
         self._loud_frames = 0  # while no detector ran
 
@@ -99,6 +101,7 @@ class Hearing:
         """Detect voice from now on. (An announcement nobody may interrupt needs no detector.)"""
         if self._stream is None:
             self._stream = self._voice_activity.open(self._window)
+            self._since_ms = self._now_ms()
             self._gate = SpeechGate()
             self._frames.clear()
 
@@ -124,6 +127,10 @@ class Hearing:
     def silence_ms(self) -> int:
         """In the current utterance: since its last voice, 0 while it goes on."""
         return self._gate.silence_ms(self._at_ms) if self._gate.is_paused else 0
+
+    def quiet_since_ms(self) -> int:
+        """Since when nobody has been heard, as far as it has listened; now while somebody speaks."""
+        return self._since_ms if self.enabled and self.current is None else self._now_ms()
 
     def check(self) -> None:
         """Ends an utterance of which no more audio comes; windows end all others."""
@@ -250,7 +257,10 @@ class Hearing:
         pcm = b"".join(pcm for end_ms, pcm in self._frames if at_ms - WINDOW_MS < end_ms <= at_ms + WINDOW_MS // 2)
         if self.current is None and self._gate.is_quiet:
             self.near.begins()
-        return not pcm or self.near.window(rms(pcm))
+        is_near = not pcm or self.near.window(rms(pcm))
+        if is_near and self.near.is_loud:
+            self.loud_ms = at_ms
+        return is_near
 
     def _consider(self, utterance: Utterance, at_ms: int) -> None:
         """Whether the callee's turn is over."""
@@ -302,6 +312,7 @@ class Hearing:
             self.current = None
             self._keep_pre_roll(utterance.end_ms)
             utterance.ends(enough_ms)
+            self._since_ms = utterance.end_ms
             self._on_utterance(utterance)
 
     def _keep_pre_roll(self, spoken_until_ms: int) -> None:

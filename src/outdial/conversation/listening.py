@@ -174,7 +174,7 @@ class Listening:
     @contextmanager
     def attentive(self) -> Iterator[None]:
         """Listen to the callee, whose words are no reply yet: we haven't spoken. See `heard_so_far`."""
-        self._attentive_since_ms = self._now_ms()
+        self._attentive_since_ms = self.hearing.quiet_since_ms()
         self.hearing.asked = NO_ANSWER
         self._take_turn()
         try:
@@ -208,6 +208,7 @@ class Listening:
         return HeardSoFar(
             since_ms=since_ms,
             silence_ms=silence_ms,
+            loud_silence_ms=min(since_ms, now_ms - self.hearing.loud_ms),
             talk_ms=max(1, last.end_ms - said[0][0].start_ms),
             words=None if pending else " ".join(known),
         )

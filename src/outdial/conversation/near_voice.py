@@ -11,6 +11,7 @@ FAR_DB = 15.0         # and more below the callee's own level: somebody else
 BELOW_DB = 9.0        # … not for sure, but a syllable alone that is so much lower isn't the callee's
 FAINT_DBFS = -32.0    # at the loudest syllable, as long as nothing is known: a callee is mostly louder
 FARTHEST_DB = 18.0    # and more below the callee's own level: no need to find out whether it is a voice
+LOUD_DB = 9.0         # below the loudest at most: the same voice for certain
 LONG_WINDOWS = 25     # of a faint voice are no soft beginning of a word
 NEARER_DB = 12.0      # louder than what was said until then: somebody nearer has begun to speak
 TOGETHER_WINDOWS = 8  # of 32 ms: about a syllable
@@ -24,6 +25,8 @@ class NearVoice:
     def __init__(self) -> None:
         self._known: float | None = None
         self.loudest: float | None = None  # of what is being said, in dBFS
+        self.is_loud = False               # the newest window is about as loud as the loudest in the call
+        self._ever = -100.0                # so loud
         self._windows: deque[float] = deque(maxlen=TOGETHER_WINDOWS)
         self._heard = 0  # windows
         self._before: deque[float] = deque(maxlen=TOGETHER_WINDOWS + 2)  # the loudest until each of the newest windows
@@ -41,6 +44,8 @@ class NearVoice:
         level = _dbfs(sum(self._windows) / len(self._windows))
         if self.loudest is None or level > self.loudest:
             self.loudest = level
+        self._ever = max(self._ever, self.loudest)
+        self.is_loud = level > self._ever - LOUD_DB
         self._before.append(self.loudest)
         self._heard += 1
         own = self.loudest if self._known is None else max(self._known, self.loudest)

@@ -18,6 +18,7 @@ GREETING_MS = 700      # … after other words: many a greeting has a pause of h
 QUIET_MS = 1000        # … while detection is under way …
 RECORDED_MS = 1800     # … after words of a recording, whose next sentence is sure to come
 TALK_MS = 6500         # without an end: a person's greeting is shorter
+LOUD_SILENCE_MS = 1500 # after the loudest of it; what goes on may be a television
 RECORDED_TALK_MS = 20_000
 
 
@@ -31,10 +32,12 @@ class Greet(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeardSoFar:
     """Of the callee, since we began to listen. `silence_ms`: since then, or since its last voice; 0 while it speaks.
-    `talk_ms`: from its first voice to its last, 0 when there was none. `words`: None while they aren't recognised."""
+    `talk_ms`: from its first voice to its last, 0 when there was none. `loud_silence_ms`: since it spoke about as
+    loudly as it does at its loudest. `words`: None while they aren't recognised."""
 
     since_ms: int
     silence_ms: int
+    loud_silence_ms: int = 0
     talk_ms: int = 0
     words: str | None = ""
 
@@ -69,7 +72,8 @@ class AfterHello:
             return 0
         is_recorded = bool(heard.words) and self._words.sounds_recorded(heard.words or "")
         if heard.talk_ms and heard.silence_ms == 0:
-            return 0 if heard.talk_ms >= (RECORDED_TALK_MS if is_recorded else TALK_MS) else None
+            is_long = heard.talk_ms >= (RECORDED_TALK_MS if is_recorded else TALK_MS)
+            return 0 if is_long or heard.loud_silence_ms >= LOUD_SILENCE_MS else None
         if so_far.is_due:
             return 0
         return max(0, self._enough_ms(so_far, is_recorded=is_recorded) - heard.silence_ms)
@@ -118,4 +122,5 @@ class HearOut:
         heard = so_far.heard
         if self._is_over():
             return 0
-        return max(0, min(self.AT_MOST_MS - heard.since_ms, self._quiet_ms - heard.silence_ms))
+        silence_ms = max(heard.silence_ms, heard.loud_silence_ms)
+        return max(0, min(self.AT_MOST_MS - heard.since_ms, self._quiet_ms - silence_ms))

@@ -23,6 +23,7 @@ LIKELY_QUIET_MS = 420    # … and when its words are known, and most likely a p
 MACHINE_QUIET_MS = 1300  # after a machine's words that don't settle it, …
 PERSON_QUIET_MS = 700    # … and when it is most likely a person all the same: "thanks for calling, how can I help?"
 LONG_TALK_MS = 6500      # without an end, and without anything of a machine's
+LOUD_QUIET_MS = 1600     # after the loudest that was said, though there is talk: that may be a television
 
 SILENCE_MS = 5000
 FAX_TALK_MS = 1000       # who has talked for longer is no fax machine
@@ -110,7 +111,7 @@ def _may_speak(evidence: Evidence, likely: Mapping[AnsweredBy, float]) -> bool:
     spoken = evidence.spoken
     if not spoken.spans:
         return spoken.now_ms >= NOBODY_MS
-    if spoken.quiet_ms >= MACHINE_QUIET_MS:
+    if spoken.quiet_ms >= MACHINE_QUIET_MS or spoken.loud_quiet_ms >= LOUD_QUIET_MS:
         return True
     if evidence.talk_behind and spoken.now_ms - (spoken.onset_ms or 0) >= ANYBODY_MS:
         return evidence.beep is None

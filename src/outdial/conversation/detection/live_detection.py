@@ -200,7 +200,7 @@ class LiveDetection:
             self._answering.detected(self._verdict(AnsweredBy.MACHINE, evidence.spoken.now_ms, told))
         beep, spoken = evidence.beep, evidence.spoken
         has_beeped = beep is not None and not any(span.end_ms > beep.end_ms for span in spoken.spans)
-        if not has_beeped and spoken.quiet_ms < HEARD_OUT_MS:
+        if not has_beeped and max(spoken.quiet_ms, spoken.loud_quiet_ms) < HEARD_OUT_MS:
             return
         self._ended_ms = self._audio_ms if beep is None else beep.end_ms
         self._close_stream()

@@ -14,6 +14,7 @@ VOICE = 0.5          # probability from which on a window is a voice's
 BEHIND_DB = 19.0     # and more below the loudest: somebody else's
 SPAN_BEHIND_DB = 12.0  # … and at its loudest, all that is said between two pauses
 LOUDEST_MS = 7000    # "of late"
+LOUD_DB = 9.0        # … but whatever is so near the loudest is the same voice
 SYLLABLE = 5         # windows over which levels are averaged
 JOINED_MS = 200      # a shorter pause is none
 LEAST_MS = 80        # of a voice; a click is shorter
@@ -35,12 +36,18 @@ class Span:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
     """What the near voice has done by `now_ms`. `behind_ms`: how long somebody further away spoke; `level_dbfs` of the
-    near voice, -100 where there was none."""
+    near voice, -100 where there was none; `loud_until_ms`: when it was last heard at about its loudest."""
 
     now_ms: int
     spans: tuple[Span, ...]
     behind_ms: int
     level_dbfs: float
+    loud_until_ms: int | None = None
+
+    @property
+    def loud_quiet_ms(self) -> int:
+        """Since the near voice was heard at about its loudest: what goes on may be somebody else."""
+        return 0 if self.loud_until_ms is None else max(0, self.now_ms - self.loud_until_ms)
 
     @property
     def onset_ms(self) -> int | None:
@@ -94,7 +101,10 @@ class Talk:
         loud = tuple(span for span in spans if _peak(span, ends, level, near) > loudest - SPAN_BEHIND_DB)
         behind_ms = int(np.count_nonzero(voiced & ~near)) * WINDOW_MS
         behind_ms += sum(span.duration_ms for span in spans) - sum(span.duration_ms for span in loud)
-        return Spoken(now_ms=now_ms, spans=loud, behind_ms=behind_ms, level_dbfs=loudest)
+        loud_until_ms = int(ends[near & (level > loudest - LOUD_DB)][-1])
+        return Spoken(
+            now_ms=now_ms, spans=loud, behind_ms=behind_ms, level_dbfs=loudest, loud_until_ms=loud_until_ms
+        )
 
 
 def _peak(span: Span, ends: NDArray[np.int64], level: NDArray[np.float64], near: NDArray[np.bool_]) -> float:
