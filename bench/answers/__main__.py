@@ -3,6 +3,7 @@
 """
 
 import argparse
+import asyncio
 import importlib.resources
 import json
 import time
@@ -29,6 +30,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, help="of openings; default: all of the split")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where voices and streams are kept")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--through", choices=["twilio", "vonage", "telnyx"], help="the product, by this carrier")
+    parser.add_argument("--at-once", type=int, default=4, help="calls through the product")
     given = parser.parse_args()
     missing = 8 - len(speakers("test"))
     if missing:
@@ -46,6 +49,11 @@ def main() -> None:
         _train(streams)
     elif given.what == "short":
         _shorten(streams)
+    elif given.through:
+        from bench.answers.through import measure
+
+        played = list(openings("test", range(len(streams)), given.cache / "voices"))
+        asyncio.run(measure(played, streams, given.through, given.at_once))
     else:
         _score(streams)
 

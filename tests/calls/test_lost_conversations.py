@@ -5,12 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from outdial.calls.advance import apply_event
 from outdial.calls.call_log import tell_overdue
 from outdial.calls.lost_conversations import tell_lost
+from outdial.calls.records import DetectionWanted
 from outdial.calls.results import Result, save_result
 from outdial.calls.workers import Worker, is_dead
 from outdial.dispatch.sweep import Sweep
 from outdial.telephony.state import CallState, Ending, EndReason
+from outdial.telephony.verdict import AnsweredBy, DetectedBy, Verdict
 from workspace import until
 
 NOW = datetime.now(UTC)
@@ -35,9 +38,9 @@ async def vanishing(engine, database_url):
         yield worker.id, is_found_dead
 
 
-async def ended(workspace, owner, **columns):
-    """A call that was talked on, and that its carrier says is completed."""
-    claim = await workspace.dialed(owner=owner)
+async def ended(workspace, owner, wanted=None, **columns):
+    """A call that was talked on, and that its carrier says is completed. `wanted`: of detection."""
+    claim = await workspace.dialed(owner=owner, **({} if wanted is None else {"detection": wanted.to_json()}))
     await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
     talked = {"stream_opened_at": NOW, "audio_started_at": NOW, "lease_until": PAST}
     await workspace.set_attempt(claim.attempt_id, **talked | columns)
@@ -64,6 +67,21 @@ async def test_one_that_was_lost_in_the_middle_was_interrupted(workspace, vanish
     await tell_lost(workspace.engine, at_most=10)
     assert await workspace.events(claim.call_id, "corrected") == told
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("by", list(DetectedBy))
+async def test_one_that_was_lost_while_nobody_knew_who_answered_claims_to_know_nothing(workspace, vanishing, by):
+    owner, is_found_dead = vanishing
+    claim = await ended(workspace, owner, wanted=DetectionWanted(by=by, on_machine="leave_message"))
+    await is_found_dead()
+    await tell_lost(workspace.engine, at_most=10)
+    assert await end_of(workspace, claim) == ("failed", "interrupted")
+    call = await workspace.call(claim.call_id)
+    assert (call.answered_by, call.ended_by) == (None, "system")
+    assert (await workspace.pool()).used == 0
+    late = Verdict(answered_by=AnsweredBy.HUMAN, at=NOW, is_ours=True)  # by whoever was about to write it
+    await apply_event(workspace.engine, claim.attempt_id, late)
+    assert await end_of(workspace, claim) == ("failed", "interrupted")
 
 
 async def test_what_it_brought_after_all_tells_how_it_ended(workspace, vanishing):

@@ -33,7 +33,7 @@ CUES, CERTAIN = 2, 0.62  # of a machine: to hang up; …
 CERTAIN_OF_GATE = 0.85   # … and when it asked for a name, as who may put us through does
 WITHOUT_CUE = 0.8        # to be called a machine with no cue at all, …
 WITHOUT_WORDS = 0.6      # … or a screening service or a menu with none of their words
-ANYBODY_MS = 8000        # since the first word: whoever talks on and on, with others behind, may be a person
+BEHIND_MS = 1700         # since the first pause: with others behind, who talks on and on may be them
 
 
 class Decision(StrEnum):
@@ -113,8 +113,9 @@ def _may_speak(evidence: Evidence, likely: Mapping[AnsweredBy, float]) -> bool:
         return spoken.now_ms >= NOBODY_MS
     if spoken.quiet_ms >= MACHINE_QUIET_MS or spoken.loud_quiet_ms >= LOUD_QUIET_MS:
         return True
-    if evidence.talk_behind and spoken.now_ms - (spoken.onset_ms or 0) >= ANYBODY_MS:
-        return evidence.beep is None
+    first = spoken.runs(LIKELY_QUIET_MS)[0]
+    if evidence.talk_behind and evidence.beep is None and spoken.now_ms - first.end_ms >= BEHIND_MS:
+        return True
     least = LIKELY_WHO_ASKS if evidence.said.asked or LIVE in evidence.said.cues else LIKELY_PERSON
     is_person = evidence.said.known > 0 and likely.get(AnsweredBy.HUMAN, 0.0) >= least
     if evidence.said.of_machines or evidence.beep is not None:
