@@ -78,7 +78,7 @@ async def test_one_that_was_lost_while_nobody_knew_who_answered_claims_to_know_n
     assert await end_of(workspace, claim) == ("failed", "interrupted")
     call = await workspace.call(claim.call_id)
     assert (call.answered_by, call.ended_by) == (None, "system")
-    assert (await workspace.pool()).used == 0
+    assert (await workspace.pool()).used_outbound == 0
     late = Verdict(answered_by=AnsweredBy.HUMAN, at=NOW, is_ours=True)  # by whoever was about to write it
     await apply_event(workspace.engine, claim.attempt_id, late)
     assert await end_of(workspace, claim) == ("failed", "interrupted")

@@ -84,15 +84,9 @@ class Dialogue:
         self._hearing.endpointing = turn_taking.endpointing
         self._hearing.is_ours = Echo(media_line.outgoing).is_ours
         self._saying = Saying(
-            self.call_id,
-            self._floor,
-            media_line,
-            engines.text_to_speech,
-            self._listening,
-            transcript,
-            facts.reading,
+            self.call_id, self._floor, media_line, engines.text_to_speech, self._listening, transcript, facts.reading,
             turn_taking.words,
-        )
+        )  # fmt: skip
         self._sounds = SoundFetching(engines.sounds, self._floor, journal, self._saying.fill)
         language = facts.reading.language
         self._leaving = Transferring(self.call_id, control, self._floor, media_line, self._saying, language)
