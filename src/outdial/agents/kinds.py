@@ -21,6 +21,9 @@ from outdial.agents.llm.run import run_llm
 from outdial.agents.python.definition import PythonAgent
 from outdial.agents.python.description import PYTHON_KEYS, parse_python_tree, python_prompts
 from outdial.agents.python.run import run_python
+from outdial.agents.realtime.definition import RealtimeAgent
+from outdial.agents.realtime.parse import REALTIME_KEYS, parse_realtime_tree
+from outdial.agents.realtime.run import run_realtime
 from outdial.agents.relay.definition import RelayAgent
 from outdial.agents.relay.parse import RELAY_KEYS, parse_relay_tree
 from outdial.agents.relay.run import run_relay
@@ -46,6 +49,7 @@ from outdial.speech.choice import SpeechChoice
 from outdial.speech.reading.reader import Reading
 
 SCRIPT = "script"
+REALTIME = "realtime"
 LLM = "llm"
 RELAY = "relay"
 VOICEFLOW = "voiceflow"
@@ -118,6 +122,12 @@ async def _run_llm(agent: LlmAgent, call: LiveCall, path: Path, models: Sequence
     await run_llm(agent, call, models, tools)
 
 
+async def _run_realtime(
+    agent: RealtimeAgent, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools
+) -> None:
+    await run_realtime(agent, call, models, tools)
+
+
 async def _run_python(agent: PythonAgent, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools) -> None:
     await run_python(agent, call)
 
@@ -158,6 +168,20 @@ KINDS: Mapping[str, Kind[Any]] = {
         tools=tools_of_script,
         warm=warm_transfers,
         outline=outline_of,
+    ),
+    REALTIME: Kind(  # before llm agents, which have `instructions`, too
+        title="a realtime agent",
+        label="Realtime",
+        mark="realtime",
+        keys=tuple(dict.fromkeys((*REALTIME_KEYS, *AFTER_KEYS))),
+        parse=with_after(parse_realtime_tree),
+        prompts=llm_prompts,
+        numbers=_targets,
+        models=lambda agent: agent.models,
+        run=_run_realtime,
+        tools=lambda agent: agent.own_tools,
+        warm=_asked_first,
+        reached=lambda agent: agent.reached,
     ),
     LLM: Kind(
         title="an llm agent",

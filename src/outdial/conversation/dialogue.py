@@ -28,6 +28,7 @@ from outdial.conversation.saying import Saying
 from outdial.conversation.sound_fetching import SoundFetching
 from outdial.conversation.sounds import Looped
 from outdial.conversation.stopping import PATIENCE_S
+from outdial.conversation.straight_audio import Ears, StraightAudio
 from outdial.conversation.transcript import Journal, Transcript
 from outdial.conversation.transferring import Transferring
 from outdial.conversation.turn_words import NOTHING, Asked
@@ -259,6 +260,14 @@ class Dialogue:
             if not heard.silent:
                 self._courtesy.agent_thinks()
             return heard
+
+    @asynccontextmanager
+    async def straight(self, ears: Ears) -> AsyncIterator[StraightAudio]:
+        async with self._our_turn():
+            self._hearing.disable()
+            audio = StraightAudio(self._floor, self._media_line, self._transcript, ears, self.on_words, self._responded)
+            async with audio.opened():
+                yield audio
 
     async def send_digits(self, digits: str) -> None:
         async with self._verb():

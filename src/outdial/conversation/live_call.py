@@ -1,9 +1,10 @@
 """The verbs an agent uses on a call it is in. An agent is a coroutine over this."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.turn_words import NOTHING, Asked
@@ -13,6 +14,9 @@ from outdial.media.sounds import Sound
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
+
+if TYPE_CHECKING:
+    from outdial.conversation.straight_audio import Ears, StraightAudio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +208,11 @@ class LiveCall(Protocol):
 
     async def fetch_sound(self, source: str) -> Sound:
         """The sound file at a URL, for `play`. No verb: something may be said meanwhile. Raises SoundFailed."""
+        ...
+
+    def straight(self, ears: "Ears") -> "AbstractAsyncContextManager[StraightAudio] | None":
+        """Talk in audio alone, as one verb, until it is left: nothing is recognised or synthesised meanwhile. It begins
+        when it is our turn to speak. None where the call has no audio."""
         ...
 
     async def send_digits(self, digits: str) -> None:

@@ -1,11 +1,13 @@
 """A live call handed on: what of it is to be otherwise, a class of its own says."""
 
 from collections.abc import AsyncIterator, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
 from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.live_call import NORMAL, FailedTransfer, Heard, LiveCall, Said
+from outdial.conversation.straight_audio import Ears, StraightAudio
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
@@ -72,6 +74,9 @@ class PassedOn:
 
     async def fetch_sound(self, source: str) -> Sound:
         return await self._call.fetch_sound(source)
+
+    def straight(self, ears: Ears) -> AbstractAsyncContextManager[StraightAudio] | None:
+        return self._call.straight(ears)
 
     async def send_digits(self, digits: str) -> None:
         await self._call.send_digits(digits)

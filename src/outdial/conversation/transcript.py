@@ -63,6 +63,12 @@ class Transcript:
         self._journal.turn(self._open)
         self._exchange.speaking(start_ms, listening=listening)
 
+    def agent_says(self, text: str) -> None:
+        """More is known of the words of the turn that was begun."""
+        if self._open is not None and text != self._open.text:
+            self._open = replace(self._open, text=text)
+            self._journal.turn(self._open)
+
     def agent_ends(
         self, heard: str, end_ms: int, *, interrupted: bool, times: Mapping[str, int | None] | None = None
     ) -> None:

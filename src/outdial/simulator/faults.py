@@ -100,6 +100,17 @@ class FaultKind(StrEnum):
     HEARING_TOLD = "hearing_told"                    # the same, after an error message: the account is empty
     HEARING_GARBLED = "hearing_garbled"              # what comes then is of no protocol
     HEARING_DISORDERED = "hearing_disordered"        # a guess comes once more after the words that are final
+    # A simulated model of speech's: realtime/session.py.
+    REALTIME_UNAUTHORIZED = "realtime_unauthorized"  # 401 to the handshake
+    REALTIME_THROTTLED = "realtime_throttled"        # 429 to the same
+    REALTIME_WRONG_FORMAT = "realtime_wrong_format"  # the session is set up with other audio than was asked for
+    REALTIME_SLOW = "realtime_slow"                  # the first audio of an answer comes `delay_s` later
+    REALTIME_SILENT = "realtime_silent"              # an answer begins, and nothing of it comes
+    REALTIME_FAILED = "realtime_failed"              # an answer ends with the server's error
+    REALTIME_CUT = "realtime_cut"                    # the connection breaks after `after_ms` of an answer's audio
+    REALTIME_EXPIRED = "realtime_expired"            # instead of an answer the session has lasted too long
+    REALTIME_NO_WORDS = "realtime_no_words"          # what the callee said isn't written down
+    REALTIME_LATE = "realtime_late"                  # audio still comes after an answer was cancelled
     # A simulated brain's: brain/faults.py.
     BRAIN_REFUSED = "brain_refused"                  # `status`; of a websocket's handshake always 403
     BRAIN_HANGS = "brain_hangs"                      # the handshake, or the reply, never comes

@@ -27,6 +27,7 @@ from outdial.simulator.model.control import ModelControl
 from outdial.simulator.model.models import SimulatedModel
 from outdial.simulator.model.rest import Models
 from outdial.simulator.network import Network
+from outdial.simulator.realtime.serving import Realtime
 from outdial.simulator.speech.hearing import HearingVendors
 from outdial.simulator.speech.serving import SpokenVendors
 from outdial.simulator.telnyx.account import TelnyxAccount
@@ -43,7 +44,7 @@ from outdial.simulator.vonage.config import VonageConfig
 from outdial.simulator.vonage.rest import VonageRest
 from outdial.speech.base import SpeechToText, TextToSpeech
 
-MAX_PHONE_MESSAGE_BYTES = 16 * 1024
+MAX_MESSAGE_BYTES = 256 * 1024  # a realtime session with its instructions and tools; a phone's are smaller
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -115,12 +116,14 @@ class Simulator(_Accounts):
     model: Models
     tools: Tools
     brain: Brain
+    realtime: Realtime
 
 
 class SimulatorApp(Starlette, _Accounts):
     model: Models
     tools: Tools
     brain: Brain
+    realtime: Realtime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[SCOPE_KEY] = send  # the server's own, not yet wrapped; see connection.py
@@ -157,6 +160,8 @@ def create_app(
     model = Models(config.models, network.faults, api_key=config.model_key)
     tools = Tools(network.faults, key=config.tool_key)
     brain = Brain(network.faults, key=config.brain_key)
+    hearing = HearingVendors(network.faults, vendors_ears)
+    realtime = Realtime(network.faults, lambda: hearing.engine, network.agent_voice)
     of_model, of_tools = ModelControl(model), ToolControl(tools)
 
     about = {"model": of_model.about, "tools": of_tools.about, "brain": brain.about}
@@ -177,7 +182,8 @@ def create_app(
             BrowserPhones(network, accounts, config.allowed_origins).route(),
             *model.routes(),
             *tools.routes(),
-            *HearingVendors(network.faults, vendors_ears).routes(),
+            *hearing.routes(),
+            *realtime.routes(),
             *SpokenVendors(network.faults, network.agent_voice).routes(),
             *brain.routes(),
             *(route for api in apis for route in api.routes()),
@@ -185,6 +191,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.network, app.carriers, app.model, app.tools, app.brain = network, carriers, model, tools, brain
+    app.realtime = realtime
     return app
 
 
@@ -224,7 +231,7 @@ async def serve(
             access_log=False,
             timeout_graceful_shutdown=2,
             ws="websockets-sansio",
-            ws_max_size=MAX_PHONE_MESSAGE_BYTES,
+            ws_max_size=MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,  # 20 ms of noise doesn't get smaller
         )
     )
@@ -244,6 +251,7 @@ async def serve(
             model=app.model,
             tools=app.tools,
             brain=app.brain,
+            realtime=app.realtime,
         )
     finally:
         server.should_exit = True

@@ -77,13 +77,12 @@ class TextCall:
         self.variables: Mapping[str, Any] = MappingProxyType(dict(variables or {}))
         self.noted: dict[str, Any] = {}
         self.failed_transfer: FailedTransfer | None = None
-        self.whispers = Whispers()
+        self.whispers, self.sounds = Whispers(), SoundsInMemory()
         self.now_ms = self._verbs = 0
         self.turns: list[Turn] = []
         self.events: list[tuple[str, dict[str, Any]]] = []  # that the agent told of
         self.told_at_ms: list[int] = []  # when, each
         self.sent_digits: list[str] = []
-        self.sounds = SoundsInMemory()
         self.ended_by: EndedBy | None = None  # None while the call is up
         self.transferred: bool | None = None  # whether somebody answered the last transfer; None: none was made
         self.transferred_to: str | None = None
@@ -93,8 +92,7 @@ class TextCall:
         self.last_event: dict[str, Any] = {"type": "launch", "payload": payload}
         self._lines, self._line = list(callee), 0  # and the next one's place
         self._is_open, self._limits = is_open, limits or CallLimits()
-        self._keypad = Keypad()
-        self._turn_words = turn_phrases(language)
+        self._keypad, self._turn_words = Keypad(), turn_phrases(language)
         self._begun = ""    # what the callee said into our words, which stopped, and …
         self._murmured: list[tuple[str, int]] = []  # … which didn't, after so many characters
         self._told = ""     # by the agent, since the callee last did something
@@ -194,6 +192,8 @@ class TextCall:
         """What the callee says first is its answer to what it hears: lines have no clock."""
         self._verb()
         return Heard(silent=True)
+
+    def straight(self, ears: object) -> None: ...
 
     async def send_digits(self, digits: str) -> None:
         self._verb()

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from outdial.agents.brains.reaching import BrainAway, Json, Project
+from outdial.agents.brains.reaching import MOST_BYTES, BrainAway, Json, Project
 
 NOTHING_WRITTEN = "nothing_written"
 
@@ -38,7 +38,9 @@ class WrittenBrain:
         self.unwritten = False
         self._answers = deque(answers)
 
-    async def connect(self, url: str, headers: Mapping[str, str]) -> "WrittenServer":
+    async def connect(
+        self, url: str, headers: Mapping[str, str], *, most_bytes: int = MOST_BYTES
+    ) -> "WrittenServer":
         return WrittenServer(self)
 
     def door(self, project: Project) -> "WrittenDoor":

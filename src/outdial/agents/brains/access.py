@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from outdial.agents.brains.reaching import BrainAway, Door, Project
+from outdial.agents.brains.reaching import MOST_BYTES, BrainAway, Door, Project
 from outdial.agents.tools.reaching import word_of
 from outdial.agents.voiceflow.door import HttpDoor, client
 from outdial.net.guarded import CONNECT_S, GuardedTransport, tls
@@ -18,7 +18,6 @@ from outdial.version import __version__
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-MAX_MESSAGE_BYTES = 64 * 1024
 PING_S = 20.0        # a connection whose other side doesn't answer so soon is lost
 CLOSE_S = 1.0
 MAX_QUEUED = 32      # messages not yet read; then the server has to wait
@@ -38,7 +37,9 @@ class GuardedBrains:
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
 
-    async def connect(self, url: str, headers: Mapping[str, str]) -> "WebSocket":
+    async def connect(
+        self, url: str, headers: Mapping[str, str], *, most_bytes: int = MOST_BYTES
+    ) -> "WebSocket":
         """Raises BrainAway."""
         try:
             sock = await self._transport.open_socket(f"http{url[2:]}")
@@ -46,7 +47,7 @@ class GuardedBrains:
             word = word_of(error)
             raise BrainAway(word, may_again=word != "refused_address") from None
         try:
-            return WebSocket(await _handshake(url, headers, sock))
+            return WebSocket(await _handshake(url, headers, sock, most_bytes))
         except BaseException:
             sock.close()
             raise
@@ -57,7 +58,9 @@ class GuardedBrains:
         return HttpDoor(self._client, project)
 
 
-async def _handshake(url: str, headers: Mapping[str, str], sock: socket.socket) -> "ClientConnection":
+async def _handshake(
+    url: str, headers: Mapping[str, str], sock: socket.socket, most_bytes: int
+) -> "ClientConnection":
     """Raises BrainAway."""
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidHandshake, InvalidStatus
@@ -75,7 +78,7 @@ async def _handshake(url: str, headers: Mapping[str, str], sock: socket.socket) 
             ping_interval=PING_S,
             ping_timeout=PING_S,
             close_timeout=CLOSE_S,
-            max_size=MAX_MESSAGE_BYTES,
+            max_size=most_bytes,
             max_queue=MAX_QUEUED,
             logger=_quiet,
         )

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 Json = Mapping[str, Any]
 
+MOST_BYTES = 64 * 1024  # of a message
+
 
 class BrainAway(Exception):
     """It can't be reached, or has left. `word` says why in our words; `may_again`: trying again may help."""
@@ -63,8 +65,8 @@ class Door(Protocol):
 class Brains(Protocol):
     """Of a workspace."""
 
-    async def connect(self, url: str, headers: Mapping[str, str]) -> Socket:
-        """Raises BrainAway."""
+    async def connect(self, url: str, headers: Mapping[str, str], *, most_bytes: int = MOST_BYTES) -> Socket:
+        """`most_bytes`: of a message that comes. Raises BrainAway."""
         ...
 
     def door(self, project: Project) -> Door: ...
@@ -73,7 +75,7 @@ class Brains(Protocol):
 class NoBrains:
     """Where none can be reached."""
 
-    async def connect(self, url: str, headers: Mapping[str, str]) -> Socket:
+    async def connect(self, url: str, headers: Mapping[str, str], *, most_bytes: int = MOST_BYTES) -> Socket:
         raise BrainAway("not_reached", may_again=False)
 
     def door(self, project: Project) -> Door:

@@ -13,10 +13,12 @@ MOST_TURNS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelName:
-    """`name` as the vendor has it, or `vendor:name`. `base_url`: of an OpenAI-compatible server; None: the vendor's."""
+    """`name` as the vendor has it, or `vendor:name`. `base_url`: of an OpenAI-compatible server; None: the vendor's.
+    `speaks`: it is one of speech, which talks on calls alone and is reached with a key of the workspace's."""
 
     name: str
     base_url: str | None = None
+    speaks: bool = False
     line: int = field(default=0, compare=False)
 
 

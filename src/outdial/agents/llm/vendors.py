@@ -41,8 +41,8 @@ OPENAI_KEY = "OPENAI_API_KEY"
 WARM_UP_S = 5.0
 
 # Words of models that can't be used here, now or later.
-NO_SUCH_SERVER, NO_KEY = "no_such_server", "no_key_or_library"
-UNUSABLE = frozenset({NO_SUCH_SERVER, NO_KEY})
+NO_SUCH_SERVER, NO_KEY, SPEAKS = "no_such_server", "no_key_or_library", "speaks_only"
+UNUSABLE = frozenset({NO_SUCH_SERVER, NO_KEY, SPEAKS})
 _EXTRA = re.compile(r"pydantic-ai-slim\[[a-z-]+\]")
 _VARIABLE = re.compile(r"[Ss]et the `([A-Z][A-Z0-9_]*)`")
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -73,6 +73,8 @@ class ModelServers:
                 await model.aclose()
 
     def _opened(self, model: ModelName) -> Model:
+        if model.speaks:
+            return Unusable(model.name, SPEAKS)
         key = (model.name, model.base_url)
         if key not in self._open:
             self._open[key] = self._made(model) if self.allows(model) else Unusable(model.name, NO_SUCH_SERVER)

@@ -1,0 +1,214 @@
+"""The connection to a realtime model's server, for one call: made, kept, and made anew when it is lost.
+
+What comes in is read (protocol.py) and handed on at once; what goes out waits in a queue of its own, so that a server
+that doesn't read holds up nobody. A new connection knows nothing of the conversation: whoever talks tells it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import quote
+
+import httpx
+
+from outdial.agents.brains.reaching import BrainAway, Socket
+from outdial.agents.realtime import protocol
+from outdial.agents.realtime.definition import RealtimeAgent
+from outdial.agents.realtime.protocol import Event, Failed, Ready, WrongMessage
+from outdial.agents.tools.access import Tools
+from outdial.conversation.stopping import stop
+from outdial.secrets.store import SecretMissing
+
+logger = logging.getLogger(__name__)
+
+CONNECT_S = 5.0          # for an attempt: name, connection, TLS, handshake, and the session set up
+SEND_S = 5.0             # for a server to take a message
+MAX_WAITING = 1000       # messages to it: 20 s of audio
+MOST_BYTES = 1 << 20     # of a message from it
+RECONNECTS = 3           # in a call
+CLOSE_S = 2.0
+MOST_WRONG = 10          # messages that aren't of the protocol, on one connection
+
+
+async def connected(agent: RealtimeAgent, tools: Tools) -> Socket:
+    """Raises BrainAway."""
+    try:
+        key = (await tools.secrets([agent.api_key], httpx.URL(agent.base_url).host))[agent.api_key]
+    except SecretMissing:
+        raise BrainAway("secret_missing", may_again=False) from None
+    url = f"ws{agent.base_url.removeprefix('http')}/realtime?model={quote(agent.model, safe='')}"
+    headers = {"Authorization": f"Bearer {key}"}
+    return await tools.brains.connect(url, headers, most_bytes=MOST_BYTES)
+
+
+class Link:
+    """`take` gets each event. A Ready is the first of a connection: `sessions` counts them. `lost` is told when a
+    connection breaks off and another one is tried. `aclose` it in the end."""
+
+    def __init__(
+        self,
+        agent: RealtimeAgent,
+        tools: Tools,
+        setup: str,
+        take: Callable[[Event], object],
+        lost: Callable[[BrainAway], object] = lambda why: None,
+        up: Callable[[int, int], object] = lambda after_ms, attempt: None,
+    ) -> None:
+        """`up`: it is connected, so many ms after it was tried, at this attempt of the call's (from 1)."""
+        self.failure: BrainAway | None = None  # for good
+        self.sessions = 0
+        self.is_up = False
+        self._agent = agent
+        self._tools = tools
+        self._setup = setup
+        self._take = take
+        self._lost = lost
+        self._up = up
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[str] = deque()
+        self._wakes = asyncio.Event()  # something waits to be sent
+        self._renews = asyncio.Event()
+        self._attempts = 0
+        self._news: Callable[[], object] = lambda: None
+        self._task = asyncio.create_task(self._run(), name="connection to a realtime model")
+
+    def when_news(self, tell: Callable[[], object]) -> None:
+        """`tell` is told whenever something came, or it has failed."""
+        self._news = tell
+
+    def send(self, message: str) -> None:
+        """Returns at once. While there is no connection, nothing is sent."""
+        if self.is_up:
+            self._waiting.append(message)
+            self._wakes.set()
+            if len(self._waiting) > MAX_WAITING:
+                self.renew()
+
+    def renew(self) -> None:
+        """This connection is no good: another one is tried, as after a loss."""
+        if self.is_up:
+            self._renews.set()
+
+    async def aclose(self) -> None:
+        await stop(self._task)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        losses, in_a_row = 0, 0
+        while True:
+            sessions = self.sessions
+            try:
+                await self._hold_connection()
+            except BrainAway as away:
+                why = away
+            except Exception as error:  # nothing may end the call without a word to the callee
+                logger.error("Realtime connection failed", extra={"error": type(error).__name__})
+                why = BrainAway(type(error).__name__, may_again=False)
+            in_a_row = 1 if self.sessions > sessions else in_a_row + 1
+            losses += 1
+            if not why.may_again or losses > RECONNECTS or in_a_row > 1:
+                self.failure = why
+                self._news()
+                return
+            self._lost(why)
+
+    async def _hold_connection(self) -> None:
+        """Until it is lost. Raises BrainAway."""
+        self._attempts += 1
+        began = self._loop.time()
+        socket: Socket | None = None
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                socket = await connected(self._agent, self._tools)
+                ready = await self._set_up(socket)
+        except TimeoutError:
+            await _close(socket)
+            raise BrainAway("timeout") from None
+        except BaseException:
+            await _close(socket)
+            raise
+        try:
+            self._waiting.clear()
+            self._renews.clear()
+            self.is_up = True
+            self.sessions += 1
+            self._up(round((self._loop.time() - began) * 1000), self._attempts)
+            self._hand_on(ready)
+            await self._both_ways(socket)
+        finally:
+            self.is_up = False
+            await _close(socket)
+
+    async def _set_up(self, socket: Socket) -> Ready:
+        await socket.send(self._setup)
+        while True:
+            match _event(await socket.receive()):
+                case Ready(input_format=heard, output_format=spoken) as ready:
+                    if {heard, spoken} - {protocol.PCMU, ""}:
+                        raise BrainAway("wrong_audio_format", may_again=False)
+                    return ready
+                case Failed(code=code):
+                    raise BrainAway(code or "refused", may_again=False)
+
+    async def _both_ways(self, socket: Socket) -> None:
+        """Raises what ends it, from either side."""
+        writing = asyncio.create_task(self._write(socket), name="writing to a realtime model")
+        reading = asyncio.create_task(self._read(socket), name="reading from a realtime model")
+        renewing = asyncio.create_task(self._renews.wait(), name="renewing a realtime connection")
+        try:
+            await asyncio.wait({writing, reading, renewing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ends = [await stop(task) for task in (reading, writing, renewing)]
+        for end in ends:
+            if end is not None:
+                raise end
+        raise BrainAway("no_answer")
+
+    async def _write(self, socket: Socket) -> None:
+        while True:
+            while self._waiting:
+                try:
+                    async with asyncio.timeout(SEND_S):
+                        await socket.send(self._waiting.popleft())
+                except TimeoutError:
+                    raise BrainAway("timeout") from None
+            self._wakes.clear()
+            await self._wakes.wait()
+
+    async def _read(self, socket: Socket) -> None:
+        wrong = 0
+        while True:
+            text = await socket.receive()
+            try:
+                event = protocol.read(text)
+            except WrongMessage:
+                wrong += 1
+                if wrong > MOST_WRONG:
+                    raise BrainAway("no_protocol", may_again=False) from None
+                continue
+            if isinstance(event, Failed) and event.code == protocol.EXPIRED:
+                raise BrainAway(protocol.EXPIRED)
+            if event is not None and not isinstance(event, Ready):
+                self._hand_on(event)
+
+    def _hand_on(self, event: Event) -> None:
+        self._take(event)
+        self._news()
+
+
+def _event(text: str) -> Event | None:
+    """While a session is set up. Raises BrainAway."""
+    try:
+        return protocol.read(text)
+    except WrongMessage:
+        raise BrainAway("no_protocol", may_again=False) from None
+
+
+async def _close(socket: Socket | None) -> None:
+    if socket is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await socket.close()
