@@ -59,6 +59,12 @@ class Speech:
         """Whether any of it was sent to the callee."""
         return self._playback is not None and self._playback.sent > 0
 
+    @property
+    def is_starved(self) -> bool:
+        """Whether it is its turn, and nothing is there to be said, though more is to come."""
+        playback = self._playback
+        return playback is not None and not (self.is_whole or self.is_done or playback.frames)
+
     def feed(self, pcm: bytes) -> bool:
         """False where it is too much: the rest isn't said."""
         if self.is_whole or self.is_done:

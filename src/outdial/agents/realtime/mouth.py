@@ -34,6 +34,11 @@ class Mouth:
         """Whether nothing is being said, nor about to be."""
         return self._playing is None and not any(one.speech.fed_ms for one in self._waiting)
 
+    @property
+    def is_starved(self) -> bool:
+        """Whether more of what is being said is waited for."""
+        return self._playing is not None and self._playing.speech.is_starved
+
     def feed(self, audio: protocol.Audio, pcm: bytes, session: int, answers: Answers | None) -> bool:
         """False where it is too much."""
         speech = self._speech(audio.item, audio.response, session, answers)

@@ -25,17 +25,11 @@ from outdial.agents.llm.texts import Texts
 from outdial.agents.llm.tools import CALL_BACK, HANG_UP, HangUp, Wish, tools_of
 from outdial.agents.realtime import protocol
 from outdial.agents.realtime.definition import RealtimeAgent
+from outdial.agents.realtime.endings import AtLimit, Calls, Gone, NoMoreCalls, Silence, Slow
+from outdial.agents.realtime.knowing import Knowing
 from outdial.agents.realtime.link import Link
 from outdial.agents.realtime.spending import Spending
-from outdial.agents.realtime.talking import (
-    AtLimit,
-    Calls,
-    Gone,
-    NoMoreCalls,
-    Silence,
-    Slow,
-    Talking,
-)
+from outdial.agents.realtime.talking import Talking
 from outdial.agents.tools.access import Tools
 from outdial.agents.tools.asks import NotPossible
 from outdial.agents.tools.toolbox import About, Toolbox
@@ -47,6 +41,7 @@ from outdial.conversation.understanding.understand import wants_no_more_calls
 
 logger = logging.getLogger(__name__)
 
+HELLO_S = 1.0      # of silence behind the callee's hello (conversation/opening.py)
 LATE_S = 1.0       # for the callee's last words to be written down
 HEAR_S = 2.0       # for the words of a callee who has spoken into ours
 MAX_SILENCES = 2   # one after the other; then nobody is there
@@ -97,8 +92,9 @@ class _Conversation:
         self._doing = Doing(agent, agent.do_not_call, call, self._texts, self._history, self._asking, quiet)
         meter = next((model.meter for model in models if isinstance(model, Metered)), None)
         self._spending = Spending(agent, call, meter, self._now())
+        self._knowing = Knowing(self._history)
         self._talking = Talking(
-            agent, call, self._history, self._spending, self._wants_no_more_calls, self._toolbox.heard
+            agent, call, self._knowing, self._spending, self._wants_no_more_calls, self._toolbox.heard
         )
         self._silences = 0
         self._link: Link | None = None
@@ -123,9 +119,13 @@ class _Conversation:
         self._link = Link(
             self._agent, self._tools, self._setup(), self._talking.take, lost=self._was_lost, up=self._tell_connected
         )
-        self._talking.begin(self._link)
+        self._link.when_news(self._talking.wake)
+        self._knowing.link = self._link
         if await self._begin():
             self._talking.respond()
+            self._talking.watch.heard(HELLO_S)
+        else:
+            self._talking.watch.heard()
         while True:
             match await self._talking.stretch():
                 case Calls() as calls:
@@ -140,6 +140,7 @@ class _Conversation:
                     await self._end_at(limit)
                 case Gone(word=word):
                     await self._give_up(word)
+            self._talking.watch.heard()
 
     # -- the connection ------------------------------------------------------------------------------------------
 
@@ -183,11 +184,11 @@ class _Conversation:
         if heard.silent:
             return False
         await self._heed(heard)
-        self._talking.tell(*heard_as(heard))
+        self._knowing.tell(*heard_as(heard))
         return True
 
     async def _carry_out(self, asked: Calls) -> None:
-        session, wishes, answers = self._talking.session, list[tuple[ToolCall, Wish]](), list[ToolAnswer]()
+        session, wishes, answers = self._knowing.session, list[tuple[ToolCall, Wish]](), list[ToolAnswer]()
         refused = False
         for call in asked.calls:
             try:
@@ -221,10 +222,10 @@ class _Conversation:
         ids = {call.id for call in asked.calls}
         for message in self._history[:place]:
             if isinstance(message, ToolAnswer) and message.call.id in ids:
-                self._talking.answer(message.call, message.text, session)
+                self._knowing.answer(message.call, message.text, session)
             elif isinstance(message, AgentSaid) and message.text and ids & {call.id for call in message.calls}:
-                self._talking.tells(AgentSaid(message.text))
-        self._talking.tells_from(place)
+                self._knowing.tell_also(AgentSaid(message.text))
+        self._knowing.tell_from(place)
 
     async def _hear_silence(self) -> None:
         self._silences += 1
@@ -236,7 +237,7 @@ class _Conversation:
             if await self._hear_on():
                 self._talking.respond()
             return
-        self._talking.tell(SILENT)
+        self._knowing.tell(SILENT)
         self._talking.respond()
 
     async def _end_at(self, limit: str) -> None:
