@@ -94,7 +94,7 @@ def test_a_refused_session_says_why():
             )
             return socket
 
-    phone, end = talked(Picky())
+    phone, _end = talked(Picky())
     assert words(phone, "brain_failed") == ["invalid_value"]
     assert phone.lines[-1].startswith(SORRY)
 
@@ -106,7 +106,7 @@ def test_a_key_that_nobody_has_set_is_no_silence():
         async def _reveal(self, names, host):
             raise SecretMissing("openai_api_key")
 
-    phone, end = talked(Poor())
+    phone, _end = talked(Poor())
     assert words(phone, "brain_failed") == ["secret_missing"]
 
 
@@ -134,7 +134,7 @@ def test_a_model_that_falls_silent_in_the_middle_of_its_words_is_asked_on_anothe
             return socket
 
     server = Stalls("Yes, I can.")
-    phone, end = talked(server, lambda phone: phone.says("Yes, I can.", after="come?"))
+    phone, _end = talked(server, lambda phone: phone.says("Yes, I can.", after="come?"))
     assert words(phone, "brain_lost") == ["no_answer"]
     assert phone.lines[-1] == f"agent: {GOODBYE}"
     assert longest_silence_ms(phone) <= 4000
