@@ -26,20 +26,28 @@ voiceflow:
   send: {user_name: "{user_name}", appointment: Tuesday at ten}
 outcomes: [confirmed, declined]
 """
+REALTIME = """
+agent: {name: Realtime}
+realtime: {base_url: %s/openai/v1, api_key: "{secret:openai_api_key}"}
+instructions: Ask {user_name} whether they come on {appointment|Tuesday at ten}.
+outcomes: [confirmed, declined]
+"""
 
 
 async def play(world: World) -> dict[str, Story]:
     services = world.outdial.services
     by_relay = await world.customer(RELAY % world.simulator.base_url.replace("http", "ws"))
     by_project = await world.customer(VOICEFLOW % world.simulator.base_url)
-    for customer, name in ((by_relay, "relay_token"), (by_project, "vf_key")):
+    by_speech = await world.customer(REALTIME % world.simulator.base_url)
+    named = ((by_relay, "relay_token"), (by_project, "vf_key"), (by_speech, "openai_api_key"))
+    for customer, name in named:
         new = NewSecret(value="VF.DM.secret")
         await put(services.engine, services.secret_box, customer.workspace_id, name, new, by=SERVER)
-    relay, project = await asyncio.gather(
-        by_relay.call(variables={"user_name": "Jane"}), by_project.call(variables={"user_name": "Jane"})
+    relay, project, speech = await asyncio.gather(
+        *(customer.call(variables={"user_name": "Jane"}) for customer, _ in named)
     )
     await asyncio.sleep(1.0)  # what is written behind a call's end
-    return {"relay": relay, "voiceflow": project}
+    return {"relay": relay, "voiceflow": project, "realtime": speech}
 
 
 def test_a_relay_server_leads_a_call(outcome):
@@ -53,3 +61,10 @@ def test_a_voiceflow_project_leads_a_call(outcome):
     story: Story = outcome["voiceflow"]
     assert story.said("agent").startswith("Hello Jane, this is the assistant of Riverside Dental.")
     assert story.call["outcome"] in ("confirmed", "declined")
+
+
+def test_a_model_that_speaks_itself_leads_a_call(outcome):
+    story: Story = outcome["realtime"]
+    assert story.said("agent").startswith("Hello Jane, this is the assistant of Riverside Dental.")
+    assert story.call["outcome"] in ("confirmed", "declined")
+    assert story.call["usage"]["models"][0]["dollars"] is None  # a server of one's own

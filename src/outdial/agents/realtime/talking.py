@@ -230,8 +230,8 @@ class Talking:
                 self._transcribed(event)
             case ResponseBegun(response=response):
                 self._active, self._wants_response = response, False
-                if self._reply is not None:
-                    self._answers = Answers(reply=self._reply, asked_ms=line.now_ms())
+                reply, self._reply = self._reply, None
+                self._answers = None if reply is None else Answers(reply=reply, asked_ms=line.now_ms())
             case Audio(response=response) if response not in self._dropped:
                 self._audio(event)
             case Words(response=response) if response not in self._dropped:
