@@ -318,7 +318,7 @@ async def test_nobody_brings_code(client, agent, body):
     assert (await client.get(f"/v1/agents/{agent['id']}")).json() == agent
 
 
-@pytest.mark.parametrize("kind", [["python"], {"python": 1}, 3, "realtime"])
+@pytest.mark.parametrize("kind", [["python"], {"python": 1}, 3, "telepathy"])
 async def test_a_kind_that_is_none_is_refused(client, kind):
     answer = await client.post("/v1/agents", json={"kind": kind, "source": SOURCE})
     assert answer.status_code == 422

@@ -22,13 +22,13 @@ version_in_use = case(
 )
 
 
-WITH_MODEL = "llm"  # the kind that can't talk without one
+WITH_MODEL = ("llm", "realtime")  # the kinds that can't talk without one
 
 
 def needs_model(agent_id: ColumnElement[str], version: ColumnElement[int]) -> ColumnElement[bool]:
     """Part of a query: whether this version of an agent can't talk without a model."""
     this = agent_versions.alias()
-    of_kind = this.c.kind == literal_column(f"'{WITH_MODEL}'")
+    of_kind = this.c.kind.in_([literal_column(f"'{kind}'") for kind in WITH_MODEL])
     return select(this.c.kind).where(this.c.agent_id == agent_id, this.c.version == version, of_kind).exists()
 
 

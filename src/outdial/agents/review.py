@@ -212,7 +212,7 @@ def _not_asked(warm: Iterable[WarmTexts], cold: Collection[str]) -> Iterator[Rem
 
 def _unusable(models: Iterable[ModelName], may_use: Callable[[ModelName], bool]) -> Iterator[Remark]:
     for model in models:
-        if not may_use(model):
+        if not model.speaks and not may_use(model):
             message = (
                 f"this server has no key for the model {model.name[:60]}, so it would fail; its operator can name the "
                 "model's server in OUTDIAL_MODEL_SERVERS"

@@ -38,7 +38,7 @@ def _written(kind: object) -> object:
     return kind_written(kind, "") if isinstance(kind, str) and kind in KINDS else kind
 
 
-AgentKind = Annotated[Literal["script", "llm", "relay", "voiceflow"], BeforeValidator(_written)]
+AgentKind = Annotated[Literal["script", "llm", "realtime", "relay", "voiceflow"], BeforeValidator(_written)]
 Source = Annotated[CleanText, Field(min_length=1, max_length=MAX_SOURCE_CHARS)]
 NO_AGENT = {"s404_agent_not_found": "There is no such agent."}
 TO_CHANGE = NO_AGENT | {"s409_agent_of_operator": f"This one is the operator's: {OPERATORS}."}
@@ -77,9 +77,9 @@ class NewAgent(StrictBody):
     """Default: the name that the source writes (`agent: name:`). Where both are there, this one goes into the
     source."""
     kind: AgentKind | None = None
-    """`script`, `llm`, `relay` or `voiceflow`. Default: what the source looks like: scripts have `steps`, llm agents
-    `instructions`, the others a section of their name. Agents of the kind `python` come with the server, and nobody
-    makes one here."""
+    """`script`, `llm`, `realtime`, `relay` or `voiceflow`. Default: what the source looks like: scripts have `steps`,
+    llm agents `instructions`, the others a section of their name. Agents of the kind `python` come with the server, and
+    nobody makes one here."""
     source: Source
     """YAML."""
     publish: bool = False

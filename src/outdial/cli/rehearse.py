@@ -94,6 +94,8 @@ def _with_audio(script: "Tried", found: "tuple[Rehearsal, ...]") -> list["Rehear
     from outdial.speech.base import SpeechUnavailable
     from outdial.testing.audio_call import AudioEngines
 
+    if any(model.speaks for model in script.models):
+        raise CommandFailed("a model that hears and speaks itself isn't asked here: rehearse without --audio")
     try:
         engines = AudioEngines.offline(script.agent.language)
     except SpeechUnavailable as error:

@@ -175,6 +175,12 @@ def _talk(source: str, callee: Iterable[CalleeLine], variables: Mapping[str, Any
 
 def _no_key(tried: Tried) -> Fault:
     name = tried.models[0]
+    if name.speaks:
+        message = (
+            f"its model {name.name[:60]} speaks, and can't be written to: call a number of yours, or write down in "
+            "rehearsals what it says"
+        )
+        return Fault(part="script", line=name.line, message=message)
     message = f"this server has no key for the model {name.name[:60]}; its operator can name its server in {SETTING}"
     return Fault(part="script", line=name.line, message=message)
 

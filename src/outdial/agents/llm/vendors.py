@@ -57,7 +57,9 @@ class ModelServers:
         self._open: dict[tuple[str, str | None], Model] = {}
 
     def allows(self, model: ModelName) -> bool:
-        """Whether it may be used here; whether it answers is another matter."""
+        """Whether it may be used here, in writing; whether it answers is another matter."""
+        if model.speaks:
+            return False
         url = _url(model)
         return url is None or url in self._keys or (url == OPENAI and bool(os.environ.get(OPENAI_KEY)))
 
@@ -83,6 +85,8 @@ class ModelServers:
     def fault(self, model: ModelName) -> str | None:
         """Why it can't be used here, in words for whoever runs this server; None where it can. Takes as long as
         opening it, and asks nobody."""
+        if model.speaks:
+            return "it speaks, on calls alone"
         if not self.allows(model):
             url = _url(model)
             return f"{OPENAI_KEY} is not set" if url == OPENAI else f"{url} is not in OUTDIAL_MODEL_SERVERS"
