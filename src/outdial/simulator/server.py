@@ -139,8 +139,7 @@ def create_app(
 ) -> SimulatorApp:
     """The simulator as an app with a lifespan: without it no phone moves. Ends every call when it closes.
 
-    The voices default to the built-in offline engine; `agent_voice` speaks <Say> and the like, and
-    `vendors_ears` hear for simulated vendors of recognition.
+    The voices default to the built-in offline engine; `agent_voice` speaks <Say> and the like, `vendors_ears` hear.
     """
     config = config or SimulatorConfig()
     network = Network(
@@ -163,9 +162,7 @@ def create_app(
     hearing = HearingVendors(network.faults, vendors_ears)
     realtime = Realtime(network.faults, lambda: hearing.engine, network.agent_voice)
     of_model, of_tools = ModelControl(model), ToolControl(tools)
-
     about = {"model": of_model.about, "tools": of_tools.about, "brain": brain.about}
-
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         network.start(network.pacer.run())
@@ -190,8 +187,8 @@ def create_app(
         ],
         lifespan=lifespan,
     )
-    app.network, app.carriers, app.model, app.tools, app.brain = network, carriers, model, tools, brain
-    app.realtime = realtime
+    app.network, app.carriers, app.model, app.tools = network, carriers, model, tools
+    app.brain, app.realtime = brain, realtime
     return app
 
 

@@ -24,6 +24,7 @@ class InTurn:
 
     def __init__(self, texts):
         self.texts = list(texts)
+        self.takes_s = 0.05
 
     def recognition(self):
         return self
@@ -32,7 +33,7 @@ class InTurn:
         pass
 
     async def text(self):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(self.takes_s)
         return self.texts.pop(0) if self.texts else ""
 
 

@@ -132,7 +132,8 @@ facts: {day: The day that suits them}
 def brain(*answers):
     """One after the other, to whatever it is told."""
     left = list(answers)
-    return lambda told, session: left.pop(0) if left else Answer(says="Goodbye.", calls=(("hang_up", {"outcome": "confirmed"}),))
+    last = Answer(says="Goodbye.", calls=(("hang_up", {"outcome": "confirmed"}),))
+    return lambda told, session: left.pop(0) if left else last
 
 
 def outputs(server):
@@ -286,3 +287,16 @@ def test_without_audio_a_model_answers_in_writing():
     call = TextCall([Hears("on Tuesday"), Says("Yes.")])
     run(hold_call(lambda live: run_realtime(parse_agent(YAML), live, [model], NoTools()), call))
     assert call.noted["outcome"] == "confirmed"
+
+
+def test_who_wants_no_more_calls_and_hangs_up_at_once_is_called_no_more():
+    server = Server("Never call me again.")
+    server.ears.takes_s = 0.8
+
+    def act(phone):
+        phone.says("Never call me again.", after="Tuesday")
+        asyncio.get_running_loop().call_later(9.4, phone._line.stop)
+
+    phone, end = talked(server, act)
+    assert phone.noted["do_not_call"] is True
+    assert end.ended_by is EndedBy.CALLEE

@@ -60,4 +60,4 @@ class RealtimeAgent(LlmAgent):
 
     @property
     def reached(self) -> tuple[str, int]:
-        return self.base_url.partition("{")[0], self.base_url_line
+        return self.base_url, self.base_url_line

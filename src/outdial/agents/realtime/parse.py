@@ -1,8 +1,9 @@
 """A realtime agent's YAML, checked, as a RealtimeAgent. Every fault is a ScriptError that names the line."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from outdial.agents.brains.parse import BrainParser
 from outdial.agents.llm.free_talk import ModelName
@@ -27,7 +28,7 @@ from outdial.agents.script.parse import AGENT as AGENT_KEYS
 from outdial.agents.script.parse import DO_NOT_CALL_KEYS
 from outdial.agents.script.pronounce import pronunciations
 from outdial.agents.script.speech_choice import SPEECH_KEYS
-from outdial.agents.script.tree import Node, Scalar, read_tree
+from outdial.agents.script.tree import Fields, Node, Scalar, read_tree
 
 _REALTIME = (
     "api_key", "model", "base_url", "voice", "speed", "transcription", "turn_detection", "silence_ms", "eagerness",
@@ -82,55 +83,66 @@ class _Parser(BrainParser):
             raise ScriptError('realtime needs api_key: "{secret:openai_api_key}"', section.line)
         agent = self.begin(top)
         variables = self.defaults(top.nodes.get("variables"))
-        greeting, talk = top.nodes.get("greeting"), TalkParser(self.actions)
-        instructions, indents = talk.instructions(top.nodes["instructions"])
-        base, model = nodes.get("base_url"), self._name(nodes.get("model"), "model", MODEL)
-        url = BASE_URL if base is None else self.url(base, "base_url", ("https", "http"), BASE_URL).rstrip("/")
-        if "?" in url:
-            raise ScriptError("base_url has no query", nodes["base_url"].line)
-        detection = _word(nodes.get("turn_detection"), "turn_detection", TurnDetection, TurnDetection.SILENCE)
-        self._belongs(nodes.get("silence_ms"), "silence_ms", detection, TurnDetection.SILENCE)
-        self._belongs(nodes.get("eagerness"), "eagerness", detection, TurnDetection.MEANING)
-        no_reply, answer = top.nodes.get("no_reply_s"), nodes.get("answer_s")
-        noise = nodes.get("noise_reduction")
+        no_reply = top.nodes.get("no_reply_s")
+        own = self._own(section, nodes)
         return RealtimeAgent(
             name=name(agent.nodes["name"], "name") if "name" in agent.nodes else "Agent",
             language=self.tag,
             variables=variables,
             machine=self.machine(top.nodes.get("machine")),
             do_not_call=self.do_not_call(top.nodes.get("do_not_call")),
-            models=(ModelName(name=model, base_url=url, speaks=True, line=section.line),),
-            greeting=self.text(greeting, "greeting") if greeting else None,
-            greeting_line=greeting.line if greeting else 0,
-            instructions=instructions,
-            indents=indents,
-            tools=talk.tools(top.nodes.get("tools")),
-            own_tools=talk.own_tools(top.nodes.get("tools")),
-            transfers=talk.transfers(top.nodes.get("transfers"), top.nodes.get("facts")),
-            outcomes=talk.outcomes(top.nodes.get("outcomes")),
-            facts=talk.facts(top.nodes.get("facts")),
-            limits=talk.limits(top.nodes.get("limits")),
+            **self._talk(top),
             pronounce=pronunciations(top.nodes.get("pronounce")),
             greet=self.greet(top),
             hold_s=self.hold_s(top),
             speech=self.speech,
-            api_key=self.secret(nodes["api_key"], "api_key"),
-            base_url=url,
-            base_url_line=section.line if base is None else base.line,
-            model=model,
-            model_voice=self._name(nodes.get("voice"), "voice", VOICE),
-            speed=_speed(nodes.get("speed")),
-            transcription=self._name(nodes.get("transcription"), "transcription", TRANSCRIPTION),
-            turn_detection=detection,
-            silence_ms=whole(nodes["silence_ms"], "silence_ms", 100, 3000) if "silence_ms" in nodes else SILENCE_MS,
-            eagerness=_word(nodes.get("eagerness"), "eagerness", Eagerness, Eagerness.AUTO),
-            noise_reduction=None
-            if noise is None
-            else _word(noise, "noise_reduction", NoiseReduction, NoiseReduction.NEAR),
             no_reply_s=seconds(no_reply, "no_reply_s", 2, 60) if no_reply else NO_REPLY_S,
-            answer_s=seconds(answer, "answer_s", 4, 60) if answer else ANSWER_S,
+            **own,
+            models=(ModelName(name=own["model"], base_url=own["base_url"], speaks=True, line=section.line),),
             warnings=(*self.language_warning(agent.nodes.get("language")), *self.unknown(variables)),
         )
+
+    def _talk(self, top: Fields) -> dict[str, Any]:
+        """What llm agents have, too."""
+        greeting, talk = top.nodes.get("greeting"), TalkParser(self.actions)
+        instructions, indents = talk.instructions(top.nodes["instructions"])
+        return {
+            "greeting": self.text(greeting, "greeting") if greeting else None,
+            "greeting_line": greeting.line if greeting else 0,
+            "instructions": instructions,
+            "indents": indents,
+            "tools": talk.tools(top.nodes.get("tools")),
+            "own_tools": talk.own_tools(top.nodes.get("tools")),
+            "transfers": talk.transfers(top.nodes.get("transfers"), top.nodes.get("facts")),
+            "outcomes": talk.outcomes(top.nodes.get("outcomes")),
+            "facts": talk.facts(top.nodes.get("facts")),
+            "limits": talk.limits(top.nodes.get("limits")),
+        }
+
+    def _own(self, section: Node, nodes: Mapping[str, Node]) -> dict[str, Any]:
+        """What stands in `realtime`."""
+        base, noise, answer = nodes.get("base_url"), nodes.get("noise_reduction"), nodes.get("answer_s")
+        url = BASE_URL if base is None else self.url(base, "base_url", ("https", "http"), BASE_URL).rstrip("/")
+        if base is not None and set("?{") & set(url):
+            raise ScriptError("base_url has no query and no secrets", base.line)
+        detection = _word(nodes.get("turn_detection"), "turn_detection", TurnDetection, TurnDetection.SILENCE)
+        self._belongs(nodes.get("silence_ms"), "silence_ms", detection, TurnDetection.SILENCE)
+        self._belongs(nodes.get("eagerness"), "eagerness", detection, TurnDetection.MEANING)
+        reduction = None if noise is None else _word(noise, "noise_reduction", NoiseReduction, NoiseReduction.NEAR)
+        return {
+            "api_key": self.secret(nodes["api_key"], "api_key"),
+            "base_url": url,
+            "base_url_line": section.line if base is None else base.line,
+            "model": self._name(nodes.get("model"), "model", MODEL),
+            "model_voice": self._name(nodes.get("voice"), "voice", VOICE),
+            "speed": _speed(nodes.get("speed")),
+            "transcription": self._name(nodes.get("transcription"), "transcription", TRANSCRIPTION),
+            "turn_detection": detection,
+            "silence_ms": whole(nodes["silence_ms"], "silence_ms", 100, 3000) if "silence_ms" in nodes else SILENCE_MS,
+            "eagerness": _word(nodes.get("eagerness"), "eagerness", Eagerness, Eagerness.AUTO),
+            "noise_reduction": reduction,
+            "answer_s": seconds(answer, "answer_s", 4, 60) if answer else ANSWER_S,
+        }
 
     def _name(self, node: Node | None, what: str, otherwise: str) -> str:
         if node is None:

@@ -38,6 +38,7 @@ from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Question
 from outdial.conversation.understanding.understand import wants_no_more_calls
+from outdial.telephony.outcome import WISH
 
 logger = logging.getLogger(__name__)
 
@@ -108,8 +109,8 @@ class _Conversation:
             await self._link.aclose()
 
     async def hear_last_words(self) -> None:
-        if self._link is not None:
-            await self._talking.last_words(LATE_S)
+        if self._link is not None and await self._talking.last_words(LATE_S):
+            self._call.noted[WISH] = True
 
     async def hold(self) -> None:
         if is_spent(self._models):

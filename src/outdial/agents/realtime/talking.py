@@ -13,19 +13,7 @@ from outdial.agents.realtime.definition import RealtimeAgent, TurnDetection
 from outdial.agents.realtime.endings import AtLimit, Calls, Ending, Gone, NoMoreCalls, Silence, Slow, Wanted
 from outdial.agents.realtime.knowing import Knowing
 from outdial.agents.realtime.mouth import Mouth
-from outdial.agents.realtime.protocol import (
-    Audio,
-    AudioDone,
-    Event,
-    Failed,
-    Ready,
-    ResponseBegun,
-    ResponseDone,
-    SpeechStarted,
-    SpeechStopped,
-    Transcribed,
-    Words,
-)
+from outdial.agents.realtime.protocol import Event, ResponseDone, Transcribed
 from outdial.agents.realtime.spending import Spending
 from outdial.agents.realtime.watching import Keys, Watch
 from outdial.conversation.live_call import LiveCall
@@ -119,8 +107,10 @@ class Talking:
         self._note_heard()
         return ending
 
-    async def last_words(self, most_s: float) -> None:
-        """After the last stretch: what the callee has said and isn't written down yet is waited for."""
+    async def last_words(self, most_s: float) -> bool:
+        """After the last stretch: what the callee has said and isn't written down yet is waited for. Whether they want
+        no more calls."""
+        self._done = None
         by = self._now() + most_s
         while True:
             events, self._events = self._events, []
@@ -132,6 +122,7 @@ class Talking:
             await asyncio.sleep(WORDS_S)
         for turn in self._callee.begin_anew():
             self._write_down(turn)
+        return isinstance(self._done, NoMoreCalls)
 
     # -- Ears ----------------------------------------------------------------------------------------------------
 
@@ -220,31 +211,31 @@ class Talking:
 
     def _take(self, event: Event, line: StraightAudio) -> None:
         match event:
-            case Ready():
+            case protocol.Ready():
                 self._tell_all()
-            case SpeechStarted(item=item, at_ms=at_ms):
+            case protocol.SpeechStarted(item=item, at_ms=at_ms):
                 self._callee_began(item, at_ms, line)
-            case SpeechStopped(item=item, at_ms=at_ms):
+            case protocol.SpeechStopped(item=item, at_ms=at_ms):
                 self._callee_stopped(item, at_ms, line)
             case Transcribed():
                 self._transcribed(event)
-            case ResponseBegun(response=response):
+            case protocol.ResponseBegun(response=response):
                 self._active, self._wants_response = response, False
                 reply, self._reply = self._reply, None
                 self._answers = None if reply is None else Answers(reply=reply, asked_ms=line.now_ms())
-            case Audio(response=response) if response not in self._dropped:
+            case protocol.Audio(response=response) if response not in self._dropped:
                 self._audio(event)
-            case Words(response=response) if response not in self._dropped:
+            case protocol.Words(response=response) if response not in self._dropped:
                 self._mouth.words(event, self._knowing.session, self._answers)
                 if event.whole:
                     line.words_are_known()
-            case AudioDone(item=item):
+            case protocol.AudioDone(item=item):
                 self._mouth.finish(item)
             case ResponseDone():
                 self._response_done(event)
-            case Failed(code=code) if code not in protocol.HARMLESS:
+            case protocol.Failed(code=code) if code not in protocol.HARMLESS:
                 self._call.tell("realtime_error", {"code": code})
-            case Failed(code="conversation_already_has_active_response"):
+            case protocol.Failed(code="conversation_already_has_active_response"):
                 self._wants_response = True
 
     def _tell_all(self) -> None:
@@ -305,7 +296,7 @@ class Talking:
             if self._last_line is not None:
                 self._last_line.callee_said(text or UNWRITTEN, turn.start_ms, end_ms)
 
-    def _audio(self, audio: Audio) -> None:
+    def _audio(self, audio: protocol.Audio) -> None:
         if self._due_since is not None:
             self._spending.first_audio(self._now() - self._due_since)
         self._due_since = None
