@@ -66,6 +66,19 @@ async def test_a_key_is_checked_where_it_is_used(client, simulator):
         assert (refused["works"], refused["fault"]) == (False, "no_credit"), vendor
 
 
+async def test_the_key_of_a_model_that_speaks_itself_is_checked(client, simulator):
+    async def check(**query):
+        return (await client.post("/v1/speech-vendors/openai/check", params={"part": "realtime", **query})).json()
+
+    await client.put("/v1/secrets/openai_api_key", json={"value": "k"})
+    done = await check()
+    assert (done["works"], done["part"], done["model"]) == (True, "realtime", "gpt-realtime")
+    simulator.network.faults.add(Fault(kind=FaultKind.REALTIME_UNAUTHORIZED, count=1))
+    refused = await check(model="gpt-realtime-mini")
+    assert (refused["works"], refused["fault"], refused["code"]) == (False, "unauthorized", "invalid_api_key")
+    assert (await client.post("/v1/speech-vendors/deepgram/check?part=realtime")).status_code == 422
+
+
 async def test_who_is_no_vendor_of_recognition_is_refused(client):
     unknown = await client.post("/v1/speech-vendors/acme/check")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "speech_vendor_not_found")

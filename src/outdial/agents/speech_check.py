@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import aclosing
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,8 @@ from outdial.agents.script.speech_choice import short_voice
 from outdial.refusals import Invalid, NotFound
 from outdial.speech.base import SpeechToText, StreamingSpeechToText, TextToSpeech
 from outdial.speech.choice import RecognitionChoice, VoiceChoice
-from outdial.speech.fallback import Part, VendorVoice
+from outdial.speech.fallback import VendorVoice
+from outdial.speech.openai.realtime_check import MODEL, check_realtime
 from outdial.speech.recognition_fallback import VendorRecogniser
 from outdial.speech.vendor import PriceUnit, Vendor
 from outdial.speech.vendors import VENDORS
@@ -26,8 +28,17 @@ WORD = "Yes."   # what a voice is asked to say
 CHECK_S = 10.0  # for its first audio
 
 
+class Checked(StrEnum):
+    """What a vendor can be used for."""
+
+    VOICE = "voice"
+    RECOGNITION = "recognition"
+    REALTIME = "realtime"  # a model that hears and speaks itself
+
+
 class VendorView(TypedDict):
-    """A vendor of speech. `recognition` and `voice`: whether agents can have that of it; `models` are those of its
+    """A vendor of speech. `recognition`, `voice` and `realtime` (a model that hears and speaks itself): whether agents
+    can have that of it; `models` are those of its
     recognition that are known here, `voices` and `voice_models` of its voices, and there may be more. `secret`: its
     key, as the workspace's secret of that name; `has_key`: whether there is one, or none is needed. `prices`: what its
     prices are for; `dollars`: what the operator's price list says, for a thousand characters of its voice or a minute
@@ -37,6 +48,7 @@ class VendorView(TypedDict):
     title: str
     recognition: bool
     voice: bool
+    realtime: bool
     models: list[str]
     voices: list[str]
     voice_models: list[str]
@@ -47,9 +59,9 @@ class VendorView(TypedDict):
 
 
 class VendorCheck(TypedDict):
-    """`part` is `recognition` or `voice`; `voice`: the one that was asked to speak. `works`: the vendor takes calls
-    with this key. Else `fault` says why (`unauthorized`, `no_credit`, `busy`, `refused`, `unreachable`, `slow`, …) and
-    `code` is the vendor's own word for it, null without one."""
+    """`part` is `recognition`, `voice` or `realtime`; `voice`: the one that was asked to speak. `works`: the vendor
+    takes calls with this key. Else `fault` says why (`unauthorized`, `no_credit`, `busy`, `refused`, `unreachable`,
+    `slow`, …) and `code` is the vendor's own word for it, null without one."""
 
     vendor: str
     part: str
@@ -74,7 +86,7 @@ async def check_vendor(
     workspace_id: str,
     name: str,
     *,
-    part: Part | None = None,
+    part: Checked | None = None,
     model: str | None = None,
     voice: str | None = None,
 ) -> VendorCheck:
@@ -85,10 +97,15 @@ async def check_vendor(
         known = ", ".join(VENDORS)
         raise NotFound("speech_vendor_not_found", f"There is no speech vendor {name[:40]!r}; known: {known}.")
     if part is None:
-        part = Part.VOICE if voice is not None or vendor.recogniser is None else Part.RECOGNITION
+        part = Checked.VOICE if voice is not None or vendor.recogniser is None else Checked.RECOGNITION
     access, engine = vendors.access(workspace_id, name), vendor.recogniser
     ask: Callable[[], Coroutine[Any, Any, None]]
-    if part is Part.RECOGNITION:
+    if part == Checked.REALTIME:
+        if not vendor.realtime:
+            raise Invalid("part", f"is no realtime: {vendor.title} has no models here that hear and speak themselves")
+        model, voice = model or MODEL, None
+        ask = partial(check_realtime, access, model, CHECK_S)
+    elif part == Checked.RECOGNITION:
         if engine is None:
             raise Invalid("part", f"is recognition, and {vendor.title} has only voices here")
         model, voice = model or engine.models[0], None
@@ -164,6 +181,7 @@ def _view(vendor: Vendor, has_key: bool, dollars: Mapping[str, float]) -> Vendor
         title=vendor.title,
         recognition=recogniser is not None,
         voice=synthesiser is not None,
+        realtime=vendor.realtime,
         models=[] if recogniser is None else list(recogniser.models),
         voices=[] if synthesiser is None else list(synthesiser.voices),
         voice_models=[] if synthesiser is None else list(synthesiser.models),

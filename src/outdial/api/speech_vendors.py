@@ -10,7 +10,14 @@ from typing_extensions import TypedDict
 
 from outdial import metrics
 from outdial.agents.own_speech import SpeechVendors
-from outdial.agents.speech_check import VendorCheck, VendorView, check_vendor, chosen_voice, list_vendors
+from outdial.agents.speech_check import (
+    Checked,
+    VendorCheck,
+    VendorView,
+    check_vendor,
+    chosen_voice,
+    list_vendors,
+)
 from outdial.agents.speech_languages import LanguageView, languages
 from outdial.agents.tools.access import kept_secrets
 from outdial.api.auth import ApiRoute, Caller
@@ -21,7 +28,7 @@ from outdial.calls.request import CleanText
 from outdial.db.engine import reading
 from outdial.refusals import Unavailable
 from outdial.secrets.store import names
-from outdial.speech.fallback import Part, VendorVoice
+from outdial.speech.fallback import VendorVoice
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +41,7 @@ _VENDOR = {
     "title": "Deepgram",
     "recognition": True,
     "voice": True,
+    "realtime": False,
     "models": ["nova-3", "flux-general-en"],
     "voices": ["aura-2-thalia-en", "aura-2-lara-de"],
     "voice_models": [],
@@ -103,8 +111,9 @@ async def get_vendors(services: Use, caller: Caller) -> JSONResponse:
     operation_id="check_speech_vendor",
     description=(
         "Opens a session as a call does, and closes it. For recognition no audio is sent, which vendors bill as a "
-        "second or nothing; a voice says 'Yes.', which they bill as four characters. What is against it (a wrong key, "
-        "no credit, a model that the key may not use) is in the answer."
+        "second or nothing; a voice says 'Yes.', which they bill as four characters; `part=realtime` opens a session "
+        "of a model that hears and speaks itself, and says nothing. What is against it (a wrong key, no credit, a "
+        "model that the key may not use) is in the answer."
     ),
     response_model=VendorCheck,
     responses=example(_CHECK)
@@ -115,7 +124,7 @@ async def post_check(
     caller: Caller,
     vendor: Annotated[str, Path(description="Its name, as agents write it")],
     part: Annotated[
-        Part | None, Query(description="By default recognition, where the vendor has it and no `voice` is named")
+        Checked | None, Query(description="By default recognition, where the vendor has it and no `voice` is named")
     ] = None,
     model: Annotated[str | None, Query(max_length=200, description="By default the first that is known here")] = None,
     voice: Annotated[str | None, Query(max_length=200, description="By default one that all customers have")] = None,

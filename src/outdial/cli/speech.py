@@ -6,7 +6,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.own_speech import SpeechVendors
-from outdial.agents.speech_check import VendorCheck, check_vendor, list_vendors
+from outdial.agents.speech_check import Checked, VendorCheck, check_vendor, list_vendors
 from outdial.agents.tools.access import kept_secrets
 from outdial.cli.database import Workspace, the_box, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
@@ -16,13 +16,12 @@ from outdial.db.engine import reading
 from outdial.refusals import Invalid, NotFound
 from outdial.secrets.store import names
 from outdial.settings import Settings
-from outdial.speech.fallback import Part
 
 app = verbs("Vendors of speech, and their keys.")
 
 Name = Annotated[str, typer.Argument(help="Such as deepgram.", show_default=False)]
 ThePart = Annotated[
-    Part | None, typer.Option("--part", help="Default: recognition, where it has that.", show_default=False)
+    Checked | None, typer.Option("--part", help="Default: recognition, where it has that.", show_default=False)
 ]
 Voice = Annotated[str | None, typer.Option(help="Default: one that all its customers have.", show_default=False)]
 Model = Annotated[str | None, typer.Option(help="Default: the first that is known.", show_default=False)]
@@ -39,7 +38,7 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
             known = await names(conn, workspace_id)
         return [dict(one) for one in list_vendors(known, vendors)]
 
-    columns = ["name", "recognition", "voice", "secret", "has_key"]
+    columns = ["name", "recognition", "voice", "realtime", "secret", "has_key"]
     show_rows(with_database(work), columns, as_json=json, empty="No vendor.")
 
 

@@ -87,7 +87,8 @@ class Synthesiser:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor:
     """`name` is what agents write, `title` what people read; `key_name` is the workspace's secret with its key. `url`:
-    the vendor's own; an operator may name another (settings: speech_vendors), which needs no key where `keyless`."""
+    the vendor's own; an operator may name another (settings: speech_vendors), which needs no key where `keyless`.
+    `realtime`: it also has models that hear and speak themselves, which lead calls (agents/realtime)."""
 
     name: str
     title: str
@@ -96,3 +97,4 @@ class Vendor:
     recogniser: Recogniser | None = None
     synthesiser: Synthesiser | None = None
     keyless: bool = False
+    realtime: bool = False

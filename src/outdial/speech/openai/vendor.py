@@ -12,4 +12,5 @@ OPENAI = Vendor(
     recogniser=TRANSCRIPTIONS,
     synthesiser=SPEECH,
     keyless=True,
+    realtime=True,
 )
