@@ -7,7 +7,7 @@ that doesn't read holds up nobody. A new connection knows nothing of the convers
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -51,12 +51,13 @@ class Link:
         self,
         agent: RealtimeAgent,
         tools: Tools,
-        setup: str,
+        setup: Callable[[], Awaitable[str]],
         take: Callable[[Event], object],
         lost: Callable[[BrainAway], object] = lambda why: None,
         up: Callable[[int, int], object] = lambda after_ms, attempt: None,
     ) -> None:
-        """`up`: it is connected, so many ms after it was tried, at this attempt of the call's (from 1)."""
+        """`setup`: the first message of each connection. `up`: it is connected, so many ms after it was tried, at this
+        attempt of the call's (from 1)."""
         self.failure: BrainAway | None = None  # for good
         self.sessions = 0
         self.is_up = False
@@ -122,8 +123,10 @@ class Link:
         socket: Socket | None = None
         try:
             async with asyncio.timeout(CONNECT_S):
+                setup = await self._setup()
                 socket = await connected(self._agent, self._tools)
-                ready = await self._set_up(socket)
+                await socket.send(setup)
+                ready = await _set_up(socket)
         except TimeoutError:
             await _close(socket)
             raise BrainAway("timeout") from None
@@ -141,17 +144,6 @@ class Link:
         finally:
             self.is_up = False
             await _close(socket)
-
-    async def _set_up(self, socket: Socket) -> Ready:
-        await socket.send(self._setup)
-        while True:
-            match _event(await socket.receive()):
-                case Ready(input_format=heard, output_format=spoken) as ready:
-                    if {heard, spoken} - {protocol.PCMU, ""}:
-                        raise BrainAway("wrong_audio_format", may_again=False)
-                    return ready
-                case Failed(code=code):
-                    raise BrainAway(code or "refused", may_again=False)
 
     async def _both_ways(self, socket: Socket) -> None:
         """Raises what ends it, from either side."""
@@ -197,6 +189,18 @@ class Link:
     def _hand_on(self, event: Event) -> None:
         self._take(event)
         self._news()
+
+
+async def _set_up(socket: Socket) -> Ready:
+    """Until the session is as it was asked for. Raises BrainAway."""
+    while True:
+        match _event(await socket.receive()):
+            case Ready(input_format=heard, output_format=spoken) as ready:
+                if {heard, spoken} - {protocol.PCMU, ""}:
+                    raise BrainAway("wrong_audio_format", may_again=False)
+                return ready
+            case Failed(code=code):
+                raise BrainAway(code or "refused", may_again=False)
 
 
 def _event(text: str) -> Event | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from outdial.agents.realtime import protocol
 from outdial.conversation.straight_audio import Answers, Speech, StraightAudio
 
-KEPT = 50  # items that are over
+KEPT = 50            # items that are over
+MOST_CHARS = 20_000  # of one item's words
 
 
 @dataclass(slots=True)
@@ -47,7 +48,7 @@ class Mouth:
     def words(self, words: protocol.Words, session: int, answers: Answers | None) -> None:
         speech = self._speech(words.item, words.response, session, answers)
         if speech is not None:
-            speech.text = words.text if words.whole else speech.text + words.text
+            speech.text = (words.text if words.whole else speech.text + words.text)[:MOST_CHARS]
 
     def finish(self, item: str) -> None:
         for one in self._all():

@@ -20,6 +20,7 @@ PCMU = "audio/pcmu"
 SETUP = "setup"        # our id of the message that sets the session up; errors about it name it
 THRESHOLD = 0.5        # of voice, for turns by silence
 PADDING_MS = 300       # of audio before a voice that belongs to it
+MOST_CHARS = 20_000    # of what the callee says in one go
 MOST_TOKENS = 2048     # of one answer, in audio about three minutes
 
 # Codes of errors that mean nothing, and leave everything as it was.
@@ -215,7 +216,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Event]] = {
     "input_audio_buffer.speech_started": lambda one: SpeechStarted(_text(one, "item_id"), _ms(one, "audio_start_ms")),
     "input_audio_buffer.speech_stopped": lambda one: SpeechStopped(_text(one, "item_id"), _ms(one, "audio_end_ms")),
     f"{_TRANSCRIPTION}.completed": lambda one: Transcribed(
-        _text(one, "item_id"), _text(one, "transcript"), _mapping(one.get("usage"))
+        _text(one, "item_id"), _text(one, "transcript")[:MOST_CHARS], _mapping(one.get("usage"))
     ),
     f"{_TRANSCRIPTION}.failed": lambda one: Transcribed(_text(one, "item_id"), None),
     "response.created": lambda one: ResponseBegun(_text(_mapping(one.get("response")), "id")),

@@ -116,9 +116,8 @@ class _Conversation:
         if is_spent(self._models):
             await self._call.greeting()
             await self._end_at(SPEND_LIMIT)
-        await self._toolbox.ready()
         self._link = Link(
-            self._agent, self._tools, self._setup(), self._talking.take, lost=self._was_lost, up=self._tell_connected
+            self._agent, self._tools, self._setup, self._talking.take, lost=self._was_lost, up=self._tell_connected
         )
         self._link.when_news(self._talking.wake)
         self._knowing.link = self._link
@@ -145,7 +144,8 @@ class _Conversation:
 
     # -- the connection ------------------------------------------------------------------------------------------
 
-    def _setup(self) -> str:
+    async def _setup(self) -> str:
+        await self._toolbox.ready()
         instructions = instructions_for(self._agent, self._texts.known, speaks=True)
         if CALL_BACK in self._agent.tools:
             zones = zones_for(self._call.user_id, self._call.variables)

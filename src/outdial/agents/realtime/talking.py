@@ -259,8 +259,10 @@ class Talking:
         self._cut(line)
 
     def _cut(self, line: StraightAudio) -> None:
-        if self._active is not None:
+        if self._active is not None and self._active not in self._dropped:
             self._dropped.add(self._active)
+            if not self._speaks:  # else the server has done it itself
+                self._knowing.link.send(protocol.cancel(self._active))
         for message in self._mouth.cut(line, self._knowing.session):
             self._knowing.link.send(message)
         self._note_heard()
