@@ -206,8 +206,8 @@ async def test_a_script_is_checked_without_being_saved(client):
 async def test_examples_are_listed(client):
     examples = (await client.get("/v1/agents/examples")).json()["examples"]
     assert [one["name"] for one in examples] == [
-        "appointment_reminder", "german_reminder", "model_reminder", "payment_plan", "relay_reminder",
-        "voiceflow_reminder", "blank",
+        "appointment_reminder", "german_reminder", "model_reminder", "payment_plan", "realtime_reminder",
+        "relay_reminder", "voiceflow_reminder", "blank",
     ]  # fmt: skip
     assert examples[0]["source"] == load_example("appointment_reminder")
 

@@ -55,5 +55,7 @@ def test_nothing_of_a_live_call_is_missing():
     assert all(getattr(passed_on, name) is getattr(call, name) for name in SEEN)
     passed_on.tell("note", {"a": 1})
     assert call.asked == [("tell", ("note", {"a": 1}), {})]
+    call.straight = lambda ears: ("straight", ears)
+    assert passed_on.straight("ears") == ("straight", "ears")
     public = {name for name, _ in inspect.getmembers(LiveCall) if not name.startswith("_")}
-    assert public | set(LiveCall.__annotations__) == {*VERBS, *SEEN, "tell"}
+    assert public | set(LiveCall.__annotations__) == {*VERBS, *SEEN, "tell", "straight"}

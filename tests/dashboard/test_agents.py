@@ -78,7 +78,8 @@ async def test_without_agents_the_list_says_how_to_begin(editor, tenant, engine)
 async def test_a_new_agent_starts_from_an_example_or_from_nothing(editor):
     page = (await editor.get("/agents")).text
     sources = [unescape(value) for value in re.findall(r'name="source" value="([^"]*)"', page)]
-    others = ("german_reminder", "payment_plan", "blank", "model_reminder", "relay_reminder", "voiceflow_reminder")
+    others = ("german_reminder", "payment_plan", "blank", "realtime_reminder", "model_reminder", "relay_reminder")
+    others += ("voiceflow_reminder",)
     assert sources == [EXAMPLE, *map(load_example, others)]
     for source in sources:
         answer = await editor.post("/v1/agents", json={"name": "New", "source": source})

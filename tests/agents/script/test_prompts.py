@@ -59,8 +59,8 @@ def test_a_text_s_source_means_the_same_text():
 
 def test_examples_can_be_used_and_say_what_they_are_for():
     found = list_examples()
-    names = ["appointment_reminder", "german_reminder", "model_reminder", "payment_plan", "relay_reminder"]
-    names += ["voiceflow_reminder", BLANK]
+    names = ["appointment_reminder", "german_reminder", "model_reminder", "payment_plan"]
+    names += ["realtime_reminder", "relay_reminder", "voiceflow_reminder", BLANK]
     assert [one.name for one in found] == names
     for one in found:
         assert one.source == load_example(one.name)

@@ -76,6 +76,7 @@ class ModelServers:
 
     def _opened(self, model: ModelName) -> Model:
         if model.speaks:
+            dollars_for(ModelName(name=model.name), read=1, written=1)  # the price list is read here, not on a call
             return Unusable(model.name, SPEAKS)
         key = (model.name, model.base_url)
         if key not in self._open:
