@@ -28,7 +28,7 @@ WORD = "Yes."   # what a voice is asked to say
 CHECK_S = 10.0  # for its first audio
 
 
-class Checked(StrEnum):
+class VendorPart(StrEnum):
     """What a vendor can be used for."""
 
     VOICE = "voice"
@@ -86,7 +86,7 @@ async def check_vendor(
     workspace_id: str,
     name: str,
     *,
-    part: Checked | None = None,
+    part: VendorPart | None = None,
     model: str | None = None,
     voice: str | None = None,
 ) -> VendorCheck:
@@ -97,15 +97,15 @@ async def check_vendor(
         known = ", ".join(VENDORS)
         raise NotFound("speech_vendor_not_found", f"There is no speech vendor {name[:40]!r}; known: {known}.")
     if part is None:
-        part = Checked.VOICE if voice is not None or vendor.recogniser is None else Checked.RECOGNITION
+        part = VendorPart.VOICE if voice is not None or vendor.recogniser is None else VendorPart.RECOGNITION
     access, engine = vendors.access(workspace_id, name), vendor.recogniser
     ask: Callable[[], Coroutine[Any, Any, None]]
-    if part == Checked.REALTIME:
+    if part == VendorPart.REALTIME:
         if not vendor.realtime:
             raise Invalid("part", f"is no realtime: {vendor.title} has no models here that hear and speak themselves")
         model, voice = model or MODEL, None
         ask = partial(check_realtime, access, model, CHECK_S)
-    elif part == Checked.RECOGNITION:
+    elif part == VendorPart.RECOGNITION:
         if engine is None:
             raise Invalid("part", f"is recognition, and {vendor.title} has only voices here")
         model, voice = model or engine.models[0], None

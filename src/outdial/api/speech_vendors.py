@@ -11,8 +11,8 @@ from typing_extensions import TypedDict
 from outdial import metrics
 from outdial.agents.own_speech import SpeechVendors
 from outdial.agents.speech_check import (
-    Checked,
     VendorCheck,
+    VendorPart,
     VendorView,
     check_vendor,
     chosen_voice,
@@ -124,7 +124,7 @@ async def post_check(
     caller: Caller,
     vendor: Annotated[str, Path(description="Its name, as agents write it")],
     part: Annotated[
-        Checked | None, Query(description="By default recognition, where the vendor has it and no `voice` is named")
+        VendorPart | None, Query(description="By default recognition, where the vendor has it and no `voice` is named")
     ] = None,
     model: Annotated[str | None, Query(max_length=200, description="By default the first that is known here")] = None,
     voice: Annotated[str | None, Query(max_length=200, description="By default one that all customers have")] = None,

@@ -6,7 +6,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.own_speech import SpeechVendors
-from outdial.agents.speech_check import Checked, VendorCheck, check_vendor, list_vendors
+from outdial.agents.speech_check import VendorCheck, VendorPart, check_vendor, list_vendors
 from outdial.agents.tools.access import kept_secrets
 from outdial.cli.database import Workspace, the_box, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
@@ -21,7 +21,7 @@ app = verbs("Vendors of speech, and their keys.")
 
 Name = Annotated[str, typer.Argument(help="Such as deepgram.", show_default=False)]
 ThePart = Annotated[
-    Checked | None, typer.Option("--part", help="Default: recognition, where it has that.", show_default=False)
+    VendorPart | None, typer.Option("--part", help="Default: recognition, where it has that.", show_default=False)
 ]
 Voice = Annotated[str | None, typer.Option(help="Default: one that all its customers have.", show_default=False)]
 Model = Annotated[str | None, typer.Option(help="Default: the first that is known.", show_default=False)]
