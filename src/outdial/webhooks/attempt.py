@@ -12,6 +12,7 @@ import httpx
 
 from outdial import clock
 from outdial.net.addresses import Allowed
+from outdial.net.cookies import nothing_kept
 from outdial.net.guarded import GuardedTransport, RefusedAddress, Resolve
 from outdial.version import __version__
 from outdial.webhooks.retry import parse_retry_after
@@ -112,6 +113,7 @@ class WebhookClient:
             timeout=httpx.Timeout(TOTAL_S, connect=CONNECT_S),
             follow_redirects=False,
             trust_env=False,
+            cookies=nothing_kept(),
             headers={"user-agent": f"Outdial/{__version__}", "accept-encoding": "identity", "accept": "*/*"},
         )
 

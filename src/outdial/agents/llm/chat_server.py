@@ -15,6 +15,7 @@ import msgspec
 from outdial.agents.llm.chat import ModelFailed, Piece, Request
 from outdial.agents.llm.completions import Completion, Tokens, body_of, word_of
 from outdial.agents.llm.wire import ModelTransport, is_direct
+from outdial.net.cookies import nothing_kept
 
 CONNECT_S = 5.0
 WARM_UP_S = 5.0
@@ -42,6 +43,7 @@ class ChatServerModel:
                 "accept-encoding": "identity",  # a word isn't to wait for a block of them
                 "user-agent": "outdial",
             },
+            cookies=nothing_kept(),
             timeout=WARM_UP_S,  # but for answers, which have their own
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT, keepalive_expiry=KEPT_S),
         )

@@ -16,6 +16,7 @@ from outdial.agents.tools.filling import CannotFill, Outgoing, request_of
 from outdial.agents.tools.plain_json import clean, read_json
 from outdial.agents.tools.reaching import watching, word_of
 from outdial.agents.tools.redaction import without
+from outdial.net.cookies import nothing_kept
 from outdial.net.guarded import CONNECT_S, GuardedTransport
 from outdial.secrets.store import SecretMissing
 from outdial.tracing.context import beside
@@ -39,6 +40,7 @@ class HttpTools:
             timeout=httpx.Timeout(60.0, connect=CONNECT_S),  # a tool's own limit is around it
             follow_redirects=False,
             trust_env=False,
+            cookies=nothing_kept(),
             headers={
                 "user-agent": f"Outdial/{__version__}",
                 "accept": "application/json, text/*;q=0.9, */*;q=0.5",

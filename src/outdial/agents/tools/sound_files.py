@@ -6,7 +6,6 @@ Many calls play the same file at the same moment: it is fetched once, and at its
 import asyncio
 import logging
 from collections.abc import Callable
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic
 
 import httpx
@@ -15,6 +14,7 @@ from cachetools import TTLCache
 from outdial.agents.tools.reaching import word_of
 from outdial.background import Background
 from outdial.media.sounds import Sound, SoundFailed, name_of
+from outdial.net.cookies import nothing_kept
 from outdial.net.guarded import GuardedTransport
 from outdial.speech.sound_decoding import decoded, may_hold_sound
 from outdial.version import __version__
@@ -94,10 +94,8 @@ class SoundFiles:
             raise SoundFailed("refused_address")
         if self._client is None:
             headers = {"User-Agent": f"Outdial/{__version__}", "Accept": "audio/*", "Accept-Encoding": "identity"}
-            # One for everybody: what a server wants kept of one call isn't told with another's.
-            nothing_kept = CookieJar(DefaultCookiePolicy(allowed_domains=()))
             self._client = httpx.AsyncClient(
-                transport=self._transport(), headers=headers, cookies=nothing_kept, follow_redirects=True,
+                transport=self._transport(), headers=headers, cookies=nothing_kept(), follow_redirects=True,
                 max_redirects=MAX_REDIRECTS, timeout=FETCH_S, trust_env=False,
             )  # fmt: skip
         async with self._client.stream("GET", source) as answer:

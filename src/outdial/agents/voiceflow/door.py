@@ -12,6 +12,7 @@ from outdial.agents.tools.plain_json import clean, read_json
 from outdial.agents.tools.reaching import word_of
 from outdial.agents.voiceflow import requests
 from outdial.agents.voiceflow.events import EventReader, TooLong
+from outdial.net.cookies import nothing_kept
 from outdial.net.guarded import CONNECT_S, GuardedTransport
 from outdial.version import __version__
 
@@ -29,6 +30,7 @@ def client(transport: GuardedTransport) -> httpx.AsyncClient:
         timeout=httpx.Timeout(TURN_S, connect=CONNECT_S),
         follow_redirects=False,
         trust_env=False,
+        cookies=nothing_kept(),
         headers={"user-agent": f"Outdial/{__version__}", "accept": "application/json", "accept-encoding": "identity"},
     )
 
