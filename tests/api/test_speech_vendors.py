@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import insert
 
 from outdial.agents.previews import Previews
+from outdial.db.spend_tables import spend_limits
 from outdial.settings import Settings
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import SimulatorConfig, serve
@@ -136,3 +138,25 @@ async def test_a_vendors_voice_is_heard_before_an_agent_has_it(client, app, serv
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field), voice
     assert (await hear("deepgram/aura-2-lara-de", text="a" * 501)).status_code == 422
     assert [(await hear("deepgram/aura-2-lara-de")).status_code for _ in range(3)][-1] == 429
+
+
+async def test_previews_count_for_the_spend_limit_and_are_refused_beyond_it(client, app, services, settings, tenant):
+    there = json.loads(settings.speech_vendors.get_secret_value())
+    there["deepgram"]["prices"] = {"voice": 0.5}
+    priced = settings.model_copy(update={"speech_vendors": SecretStr(json.dumps(there))})
+    app.state.services = replace(services, settings=priced, previews=Previews(InstantTextToSpeech(), per_minute=9))
+    await client.put("/v1/secrets/deepgram_api_key", json={"value": "k"})
+
+    async def hear():
+        prompt = {"voice": "deepgram/aura-2-lara-de", "language": "de-DE", "text": "Guten Tag."}
+        return await client.post("/v1/agents/preview-voice", json=prompt)
+
+    assert (await hear()).status_code == 200
+    assert (await client.get("/v1/spend-limit")).json()["used"]["dollars"] == 0.005
+    async with services.engine.begin() as conn:
+        await conn.execute(insert(spend_limits).values(workspace_id=tenant.workspace_id, dollars=0.005))
+    refused = await hear()
+    assert (refused.status_code, refused.json()["code"]) == (429, "spend_limit")
+    assert "spend limit" in refused.json()["detail"]
+    assert int(refused.headers["retry-after"]) > 0
+    assert (await client.get("/v1/spend-limit")).json()["used"]["dollars"] == 0.005

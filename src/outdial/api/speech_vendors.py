@@ -1,6 +1,8 @@
 """The vendors of speech that agents may choose, and whether one takes calls with the workspace's key."""
 
 import logging
+import math
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query
@@ -8,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from outdial import metrics
+from outdial import clock, metrics
 from outdial.agents.own_speech import SpeechVendors
 from outdial.agents.speech_check import (
     VendorCheck,
@@ -26,7 +28,10 @@ from outdial.api.scripts import WAV, Prompt, spoken
 from outdial.api.services import Services, Use
 from outdial.calls.request import CleanText
 from outdial.db.engine import reading
-from outdial.refusals import Unavailable
+from outdial.live.speech_prices import dollars
+from outdial.policy.gate import Rule, next_day
+from outdial.policy.spending import Spend, add_spend, is_spent_now
+from outdial.refusals import LimitReached, Refusal, Unavailable
 from outdial.secrets.store import names
 from outdial.speech.fallback import VendorVoice
 
@@ -72,6 +77,17 @@ _CHECK = {
 _PROMPT = {"voice": "deepgram/aura-2-lara-de", "language": "de-DE", "text": "Guten Tag, {user_name}."} | {
     "variables": {"user_name": "Frau Sommer"}
 }
+
+
+def _too_much_spent() -> Refusal:
+    now = clock.now()
+    return LimitReached(
+        Rule.SPEND_LIMIT,
+        f"Models and previews have cost this workspace today what its spend limit allows (rule {Rule.SPEND_LIMIT}), "
+        "and a vendor's voice costs more; the next day begins at midnight UTC. An operator can change the limit: in "
+        "the settings under Plan and lines, or with: outdial workspaces change --spend-limit",
+        max(1, math.ceil((next_day(now) - now).total_seconds())),
+    )
 
 
 class VoicePrompt(Prompt):
@@ -139,7 +155,8 @@ async def post_check(
     operation_id="preview_voice",
     description=(
         "A text by the voice of a vendor's, as a phone plays it: WAV, 8000 Hz, after mu-law. The vendor bills its "
-        "characters, so this is for editors and operators, and counts with the previews of prompts."
+        "characters, so this is for editors and operators, and counts with the previews of prompts. What it costs by "
+        "the operator's price list counts for the spend limit of the workspace; beyond that there are no previews."
     ),
     response_class=Response,
     responses=WAV
@@ -148,6 +165,7 @@ async def post_check(
         415,
         422,
         s429_too_many_previews="That was a lot of prompts at once. Try again in 2 s.",
+        s429_spend_limit=_too_much_spent().message,
         s503_voice_unavailable="The vendor's voice can't speak now: unauthorized.",
     ),
 )
@@ -156,13 +174,18 @@ async def post_preview(
 ) -> Response:
     if services.previews is None:
         raise Unavailable("voice_unavailable", "This server has no voice.", 60)
-    text = spoken(body)
-    voice = chosen_voice(_vendors(services), caller.workspace_id, body.voice, body.language)
+    text, vendors = spoken(body), _vendors(services)
+    voice = chosen_voice(vendors, caller.workspace_id, body.voice, body.language)
     assert isinstance(voice, VendorVoice)
     try:
+        if await is_spent_now(services.engine, caller.workspace_id):
+            raise _too_much_spent()
         wav = await services.previews.wav(caller.workspace_id, text, by=voice)
     finally:
         await voice.aclose()
+    used = {"part": Part.VOICE, "vendor": voice.vendor, "characters": len(text)}
+    if cost := dollars(used, {voice.vendor: vendors.prices(voice.vendor)}):
+        await add_spend(services.engine, caller.workspace_id, Spend(dollars=Decimal(str(cost))))
     extra = {"vendor": voice.vendor, "characters": len(text), "workspace_id": caller.workspace_id}
     logger.info("Voice preview spoken", extra=extra)
     metrics.PREVIEW_CHARACTERS.labels(vendor=voice.vendor).inc(len(text))
