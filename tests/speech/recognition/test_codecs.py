@@ -1,6 +1,7 @@
 """What a vendor's messages are read as, those that are hostile or cut short, too."""
 
 import json
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -112,9 +113,23 @@ def test_handshakes_ask_for_a_phones_audio_as_it_is():
         "/v2/listen", "model=flux-general-en&encoding=mulaw&sample_rate=8000&eot_threshold=0.8",
     )  # fmt: skip
     turns = RecognitionChoice(vendor="assemblyai", model="u3-rt-pro", options={"max_turn_silence_ms": 900})
-    assert streaming_path(turns).partition("?")[::2] == (
-        "/v3/ws", "sample_rate=8000&encoding=pcm_mulaw&speech_model=u3-rt-pro&max_turn_silence=900",
+    assert streaming_path(turns, "de-DE").partition("?")[::2] == (
+        "/v3/ws", "sample_rate=8000&encoding=pcm_mulaw&speech_model=u3-rt-pro&max_turn_silence=900"
+        "&language_codes=%5B%22de%22%5D",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "options", "language", "codes"), [
+    ("u3-rt-pro", {}, "fr-CA", '["fr"]'),
+    ("u3-rt-pro", {"language": "es"}, "fr-CA", '["es"]'),
+    ("u3-rt-pro", {"language": "multi"}, "fr-CA", None),
+    ("universal-streaming-multilingual", {}, "fr-CA", None),
+    ("universal-streaming-english", {}, "en-US", None),
+])  # fmt: skip
+def test_assemblyai_is_told_the_language_where_its_model_takes_one(model, options, language, codes):
+    choice = RecognitionChoice(vendor="assemblyai", model=model, options=options)
+    query = parse_qs(streaming_path(choice, language).partition("?")[2])
+    assert query.get("language_codes", [None]) == [codes]
 
 
 def test_a_late_guess_takes_nothing_back():

@@ -14,10 +14,10 @@ VERSION = "2025-05-12"
 class AssemblyAISpeechToText:
     """See base.StreamingSpeechToText."""
 
-    def __init__(self, choice: RecognitionChoice, access: Access) -> None:
+    def __init__(self, choice: RecognitionChoice, access: Access, language: str) -> None:
         self.name = f"assemblyai {choice.model}"
         self.vendor = choice.vendor
-        self._endpoint = partial(_endpoint, access, streaming_path(choice))
+        self._endpoint = partial(_endpoint, access, streaming_path(choice, language))
         self.open_wire: Open = open_socket
 
     def call(self) -> StreamedCall:

@@ -34,7 +34,11 @@ _QUERY = {
 }
 
 
-def streaming_path(choice: RecognitionChoice) -> str:
+UNTOLD = "universal-streaming"  # these have one language, or find it out; "multi" has the others find it out, too
+ANY = "multi"
+
+
+def streaming_path(choice: RecognitionChoice, language: str) -> str:
     """Of the handshake, with its query."""
     options = choice.options
     query = [("sample_rate", "8000"), ("encoding", "pcm_mulaw"), ("speech_model", choice.model)]
@@ -42,6 +46,9 @@ def streaming_path(choice: RecognitionChoice) -> str:
     terms = options.get("keyterms", ())
     if isinstance(terms, tuple) and terms:
         query.append(("keyterms_prompt", json.dumps(terms)))
+    told = str(options.get("language") or language.partition("-")[0].lower())
+    if told != ANY and not choice.model.startswith(UNTOLD):
+        query.append(("language_codes", json.dumps([told])))
     return f"/v3/ws?{urlencode(query)}"
 
 

@@ -9,7 +9,7 @@ UNIVERSAL = "universal-streaming"
 
 
 def _recognition(choice: RecognitionChoice, access: Access, language: str) -> StreamingSpeechToText:
-    return AssemblyAISpeechToText(choice, access)
+    return AssemblyAISpeechToText(choice, access, language)
 
 
 ASSEMBLYAI = Vendor(
@@ -24,6 +24,7 @@ ASSEMBLYAI = Vendor(
         only={"universal-streaming-english": "en"},
         options={
             "keyterms": Option(kind=OptionKind.TEXTS),
+            "language": Option(kind=OptionKind.TEXT),
             "min_turn_silence_ms": Option(kind=OptionKind.WHOLE, least=50, most=10_000),
             "max_turn_silence_ms": Option(kind=OptionKind.WHOLE, least=100, most=10_000),
             "end_of_turn_confidence_threshold": Option(kind=OptionKind.NUMBER, least=0, most=1, models=UNIVERSAL),

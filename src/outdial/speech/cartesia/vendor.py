@@ -41,7 +41,7 @@ CARTESIA = Vendor(
         unit=PriceUnit.CHARACTERS,
         open=_voice,
         voices=("6ccbfb76-1fc6-48f7-b71d-91ac6298247b",),
-        models=("sonic-3", "sonic-turbo", "sonic-2"),
+        models=("sonic-3", "sonic-3.5", "sonic-turbo", "sonic-2"),
         options={
             "speed": Option(kind=OptionKind.NUMBER, least=0.6, most=1.5),
             "volume": Option(kind=OptionKind.NUMBER, least=0.5, most=2.0),

@@ -41,7 +41,7 @@ AURA = Synthesiser(
     only=_language,
     voice_is_model=True,
     options={
-        "speed": Option(kind=OptionKind.NUMBER, least=0.5, most=2.0),
+        "speed": Option(kind=OptionKind.NUMBER, least=0.7, most=1.5),
         "mip_opt_out": Option(kind=OptionKind.FLAG),
     },
 )

@@ -13,16 +13,18 @@ from outdial.speech.wire.socket import Endpoint
 MODEL = "eleven_flash_v2_5"
 OF_VOICE = ("stability", "similarity_boost", "style", "use_speaker_boost", "speed")
 OF_QUERY = ("apply_text_normalization", "seed", "enable_logging")
+UNTOLD = "eleven_multilingual_v2"  # the text tells it its language, and it takes no other word for it
 INACTIVE_S = 180  # the most there is; a model thinks for longer than the usual 20
 
 
 def _voice(choice: VoiceChoice, access: Access, language: str) -> TextToSpeech:
     of_voice = {key: choice.options[key] for key in OF_VOICE if key in choice.options}
     settings = {"voice_settings": of_voice} if of_voice else {}
-    query = {
-        "model_id": choice.model or MODEL,
-        "output_format": "ulaw_8000",
-        "language_code": language.partition("-")[0].lower(),
+    model = choice.model or MODEL
+    query = {"model_id": model, "output_format": "ulaw_8000"}
+    if model != UNTOLD:
+        query["language_code"] = language.partition("-")[0].lower()
+    query |= {
         "inactivity_timeout": str(INACTIVE_S),
         "auto_mode": "true",
         "sync_alignment": "true",
