@@ -1,7 +1,7 @@
 # Outdial with its speech models, for one host or many: docs/deploy.md. Nothing is downloaded when it runs.
 ARG PYTHON=3.13
 # Of pyproject.toml: sound files in MP3, traces, and models of vendors. Others may be added, or all left out (--build-arg EXTRAS=).
-ARG EXTRAS=mp3,otel,vendors
+ARG EXTRAS=languages,mp3,otel,vendors
 
 FROM python:${PYTHON}-slim AS build
 ARG EXTRAS

@@ -4,6 +4,15 @@ from outdial.agents.kinds import parse_agent
 from outdial.agents.review import review_agent
 from outdial.agents.speech_languages import lacking, languages
 
+
+@pytest.fixture(autouse=True)
+def spoken_offline(monkeypatch):
+    """Languages that the extra `languages` speaks: none, as long as it isn't installed."""
+    found = set()
+    monkeypatch.setattr("outdial.agents.speech_languages.speaks", lambda language: language[:2] in found)
+    return found
+
+
 REST = "\nsteps: {a: {hang_up: Bye.}}\n"
 
 
@@ -27,6 +36,17 @@ def agent_with(**section: str) -> str:
 def test_what_nobody_does_in_an_agents_language_is_known(section, lacks):
     agent = parse_agent(agent_with(**section))
     assert lacking(agent.speech, agent.language) == lacks
+
+
+def test_with_an_offline_voice_of_the_language_only_recognition_is_lacking(spoken_offline):
+    spoken_offline.add("de")
+    agent = parse_agent(agent_with(language="de-DE"))
+    assert lacking(agent.speech, agent.language) == ["recognition"]
+    found = {one["language"]: one for one in languages()}
+    assert [tag for tag, one in found.items() if one["offline_voice"]] == ["de", "en"]
+    assert [tag for tag, one in found.items() if one["offline"]] == ["en"]
+    foreign = parse_agent(agent_with(language="de", voice="deepgram/aura-2-thalia-en", recognition="deepgram/nova-3"))
+    assert lacking(foreign.speech, foreign.language) == ["voice"]
 
 
 def test_a_voice_or_model_of_another_language_is_a_warning_at_its_line():

@@ -9,7 +9,9 @@ from outdial.workspaces.audit import COMMAND_LINE
 SOURCE = "agent: {{name: Front desk, language: {language}}}\nsteps: {{a: {{hang_up: Bye.}}}}\n"
 
 
-async def test_an_agent_in_use_whose_language_nobody_speaks_is_told(engine, workspace):
+async def test_an_agent_in_use_whose_language_nobody_speaks_is_told(engine, workspace, monkeypatch):
+    monkeypatch.setattr("outdial.agents.speech_languages.speaks", lambda language: False)
+
     async def make(name, language):
         source = SOURCE.format(language=language)
         return (await create_agent(engine, workspace.id, name=name, source=source, by=COMMAND_LINE))["id"]

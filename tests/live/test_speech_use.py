@@ -6,6 +6,7 @@ from conversation.peers import Recogniser
 from outdial.live.speech_use import SpeechUse
 from outdial.speech.base import SpeechUnavailable
 from outdial.speech.by_utterance import ByUtterance
+from outdial.speech.prompts import PromptCache
 from outdial.speech.recognition_fallback import RecognitionUse
 from outdial.speech.wire.failures import Fault, VendorFailed
 from outdial.testing.engines import Voice
@@ -14,6 +15,7 @@ from outdial.testing.engines import Voice
 class VendorsVoice:
     vendor = "cartesia"
     name = "cartesia sonic-3 anna"
+    first_s = 1.0
 
     def __init__(self, failure=None):
         self.failure = failure
@@ -53,7 +55,7 @@ def events():
 
 @pytest.fixture
 def spoken(events):
-    return SpeechUse(lambda type_, data: events.append((type_, data)))
+    return SpeechUse(lambda type_, data: events.append((type_, data)), lambda language: None)
 
 
 async def test_what_a_voice_was_given_is_told_at_the_end_of_the_call_and_once(spoken, events):
@@ -64,7 +66,9 @@ async def test_what_a_voice_was_given_is_told_at_the_end_of_the_call_and_once(sp
     spoken.end()
     spoken.end()
     assert vendors.calls == 0
+    took_ms = events[0][1].pop("took_ms")
     assert events == [("speech_used", {"part": "voice", "vendor": "cartesia", "characters": 13})]
+    assert len(took_ms) == 1
 
 
 async def test_a_voice_that_was_never_asked_costs_nothing(spoken, events):
@@ -91,6 +95,21 @@ async def test_nothing_takes_over_in_another_language_than_the_own_engines(spoke
     assert [data["by"] for type_, data in events if type_ == "speech_replaced"] == [None]
 
 
+async def test_an_offline_voice_of_the_language_takes_over_or_speaks_by_itself(events, tmp_path):
+    german, shared = Voice(name="pico de"), Voice()
+    spoken = SpeechUse(lambda type_, data: events.append((type_, data)), {"de-DE": german}.get)
+    assert spoken.voice(None, shared, "de-DE") is german
+    assert spoken.voice(None, shared, "pl-PL") is shared
+    kept = spoken.voice(None, PromptCache(tmp_path, shared), "de-DE")
+    for _ in range(2):
+        assert await say(kept, "Guten Tag.")
+    assert german.spoken == ["Guten Tag."]
+    voice = spoken.voice(VendorsVoice(VendorFailed(Fault.UNAUTHORIZED)), shared, "de-DE")
+    assert await say(voice, "Guten Morgen.")
+    assert german.spoken[-1] == "Guten Morgen."
+    assert [data["by"] for type_, data in events if type_ == "speech_replaced"] == ["offline"]
+
+
 def test_an_engine_of_a_users_own_is_left_as_it_is(spoken):
     own, shared = Voice(), Voice()
     assert spoken.voice(own, shared, "en-US") is own
@@ -111,6 +130,9 @@ class Failing:
 
 
 class VendorsCall(ByUtterance):
+    within_s = 1.0
+    tells_silence = True
+
     def recognition(self, since_ms):
         return Failing()
 
@@ -151,7 +173,7 @@ async def test_the_servers_recogniser_takes_over_and_the_call_tells_so_and_what_
     told = {"part": "recognition", "vendor": "acme", "reason": "no_credit", "code": "insufficient_credits"}
     assert events == [
         ("speech_replaced", told | {"by": "offline"}),
-        ("speech_used", {"part": "recognition", "vendor": "acme", "audio_ms": 4000, "open_ms": 5000}),
+        ("speech_used", {"part": "recognition", "vendor": "acme", "audio_ms": 4000, "open_ms": 5000, "took_ms": []}),
     ]
 
 

@@ -8,17 +8,19 @@ from outdial.agents.script.model import ScriptWarning
 from outdial.conversation.understanding.language import known_languages
 from outdial.speech.choice import RecognitionChoice, SpeechChoice, VoiceChoice
 from outdial.speech.engines import OFFLINE_LANGUAGE
+from outdial.speech.pico.voice import speaks
 from outdial.speech.reading.reader import has_rules
 from outdial.speech.vendors import VENDORS
 
 
 class LanguageView(TypedDict):
     """A language whose answers Outdial understands, such as "de". `offline`: it is also spoken and listened to without
-    a vendor; `reads`: numbers, dates and abbreviations are read by rules, else the voice decides. `voices` and
-    `recognition`: the vendors that agents can have for it."""
+    a vendor, `offline_voice`: spoken, at least; `reads`: numbers, dates and abbreviations are read by rules, else the
+    voice decides. `voices` and `recognition`: the vendors that agents can have for it."""
 
     language: str
     offline: bool
+    offline_voice: bool
     reads: bool
     voices: list[str]
     recognition: list[str]
@@ -29,6 +31,7 @@ def languages() -> list[LanguageView]:
         LanguageView(
             language=tag,
             offline=tag == OFFLINE_LANGUAGE,
+            offline_voice=tag == OFFLINE_LANGUAGE or speaks(tag),
             reads=has_rules(tag),
             voices=[one.name for one in VENDORS.values() if one.synthesiser is not None],
             recognition=[one.name for one in VENDORS.values() if _listens(one.name, tag)],
@@ -52,7 +55,10 @@ def lacking(choice: SpeechChoice, language: str) -> list[str]:
     spoken = {
         part: OFFLINE_LANGUAGE if one is None else _only(one) or _base(language) for part, one in parts.items()
     }
-    return [part for part, by in spoken.items() if by != _base(language)]
+    lacks = [part for part, by in spoken.items() if by != _base(language)]
+    if choice.voice is None and speaks(language):
+        lacks = [part for part in lacks if part != "voice"]
+    return lacks
 
 
 def _listens(vendor: str, language: str) -> bool:

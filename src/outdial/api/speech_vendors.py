@@ -58,6 +58,7 @@ _VENDOR = {
 _LANGUAGE = {
     "language": "de",
     "offline": False,
+    "offline_voice": True,
     "reads": False,
     "voices": ["cartesia", "deepgram"],
     "recognition": ["assemblyai", "deepgram"],

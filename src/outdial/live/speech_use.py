@@ -8,7 +8,8 @@ from outdial import metrics
 from outdial.speech.base import SpeechToText, StreamingSpeechToText, TextToSpeech
 from outdial.speech.engines import OFFLINE_LANGUAGE
 from outdial.speech.fallback import CallVoice, Part, Replaced, VendorVoice
-from outdial.speech.prompts import PromptCache
+from outdial.speech.pico.voice import offline_voice
+from outdial.speech.prompts import PromptCache, PromptsBy
 from outdial.speech.recognition_fallback import SpeechToTextWithFallback, VendorRecogniser
 from outdial.speech.wire.failures import VendorFailed
 
@@ -17,12 +18,16 @@ logger = logging.getLogger(__name__)
 Recogniser = SpeechToText | StreamingSpeechToText
 Event = Callable[[str, dict[str, Any]], object]
 
+MOST_TIMES = 200  # of a call are told
+
 
 class SpeechUse:
     """`event` is the call's journal's. `end` it with the conversation; again is harmless."""
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event, offline: Callable[[str], TextToSpeech | None] = offline_voice) -> None:
+        """`offline`: a voice of the server's for another language than its engines', where it has one."""
         self._event = event
+        self._offline = offline
         self._voice: CallVoice | None = None
         self._recognition: SpeechToTextWithFallback | None = None
         self._characters = 0
@@ -30,12 +35,18 @@ class SpeechUse:
 
     def voice(self, own: TextToSpeech | None, shared: TextToSpeech, language: str) -> TextToSpeech:
         """What the call speaks with: the agent's voice, or the process's."""
-        if not isinstance(own, VendorVoice):
-            return own or shared
-        speaks = language.partition("-")[0].lower() == OFFLINE_LANGUAGE
         prompts = shared if isinstance(shared, PromptCache) else None
-        self._voice = CallVoice(own, shared if speaks else None, self._replaced, prompts, self._spoke)
+        fallback = self._own_voice(shared, prompts, language)
+        if not isinstance(own, VendorVoice):
+            return own or fallback or shared
+        self._voice = CallVoice(own, fallback, self._replaced, prompts, self._spoke, self._silent_s)
         return self._voice
+
+    def _own_voice(self, shared: TextToSpeech, prompts: PromptCache | None, language: str) -> TextToSpeech | None:
+        if language.partition("-")[0].lower() == OFFLINE_LANGUAGE:
+            return shared
+        voice = self._offline(language)
+        return voice if voice is None or prompts is None else PromptsBy(prompts, voice)
 
     def recognition(self, own: Recogniser | None, shared: Recogniser, language: str) -> Recogniser:
         """What the call hears with: the agent's recogniser, or the process's."""
@@ -58,12 +69,16 @@ class SpeechUse:
         heard = None if self._recognition is None else self._recognition.used()
         if self._recognition is not None and heard is not None and heard.open_ms:
             told = {"part": "recognition", "vendor": self._recognition.vendor}
-            self._event("speech_used", told | {"audio_ms": heard.audio_ms, "open_ms": heard.open_ms})
+            figures = {"audio_ms": heard.audio_ms, "open_ms": heard.open_ms}
+            self._event("speech_used", told | figures | {"took_ms": self._recognition.delays_ms[:MOST_TIMES]})
         if self._voice is not None:
             self._voice.leave()
             if self._characters:
-                vendor = self._voice.vendor
-                self._event("speech_used", {"part": "voice", "vendor": vendor, "characters": self._characters})
+                told = {"part": "voice", "vendor": self._voice.vendor, "characters": self._characters}
+                self._event("speech_used", told | {"took_ms": self._voice.first_audio_ms[:MOST_TIMES]})
+
+    def _silent_s(self) -> float | None:
+        return None if self._recognition is None else self._recognition.silent_s
 
     def _spoke(self, text: str) -> None:
         self._characters += len(text)

@@ -2,9 +2,12 @@
 
 What was heard is not said again, and what wasn't is: by the vendor on another connection, or else by the process's own
 engine, where that speaks the agent's language. Once replaced, a vendor stays so for the call: a voice that changes from
-turn to turn is worse than another one, and each further try is silence. The waits add up to less than 4 s.
+turn to turn is worse than another one, and each further try is silence. Before it the callee's words were recognised,
+and a model thought: so that all of it is less than 4 s of silence, both tries share what is left of it.
 """
 
+import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -16,9 +19,13 @@ from outdial.speech.base import OnWords, SpeechUnavailable, SpokenWord, TextToSp
 from outdial.speech.kept_texts import KeptTexts
 from outdial.speech.prompts import PromptCache
 from outdial.speech.spoken_words import MS_PER_CHAR, unsaid
+from outdial.speech.voice.channel import one_text
 from outdial.speech.wire.failures import Fault, VendorFailed
 
-AGAIN_S = 1.0        # for the first audio the second time
+SILENT_S = 3.4       # at most for the callee, then the process's engine is asked; …
+WITHIN_S = (1.1, 1.8)  # … after so much of it at least, for a vendor that is slow, and at most
+LEAST_S = 0.3        # a second try with less than that is none
+AGAIN_S = 1.0        # for the first audio the second time, where there is no other engine to ask
 MOST_MS, MOST_MS_PER_CHAR = 20_000, 400  # of audio: a vendor that goes on and on is broken off
 PACE = (40.0, 130.0)  # ms a character: a voice outside them was not measured right
 
@@ -48,6 +55,7 @@ class VendorVoice(Protocol):
 
     name: str
     vendor: str
+    first_s: float  # for its first audio, then it is asked on another connection; mostly it is there in a tenth of it
 
     def speak(self, text: str) -> AsyncGenerator[bytes]: ...
 
@@ -78,17 +86,22 @@ class CallVoice:
         tell: Tell,
         prompts: PromptCache | None = None,
         count: Callable[[str], object] = lambda text: None,
+        silent_s: Callable[[], float | None] = lambda: None,
     ) -> None:
-        """`own`: the process's, where it speaks the language. `count` is told each text that the vendor is given."""
+        """`own`: the process's, where it speaks the language. `count` is told each text that the vendor is given;
+        `silent_s`: how long ago the callee has spoken last, None where nobody knows."""
         self.name = voice.name
         self.vendor = voice.vendor
         self.is_replaced = False
+        self.first_audio_ms: list[int] = []  # of each utterance of the vendor's, since its first text
         self._voice = voice
         self._own = own
         self._tell = tell
         self._told = False
         self._prompts = prompts
         self._count = count
+        self._silent_s = silent_s
+        self._heard_until = -math.inf  # what was said so far, on the loop's clock
         self._refusal: VendorFailed | None = None
         self._ms_per_char = float(MS_PER_CHAR)
         voice.enter()
@@ -111,11 +124,14 @@ class CallVoice:
     async def _say(self, kept: KeptTexts, on_words: OnWords, prompt: str | None) -> AsyncGenerator[bytes]:
         given_ms = 0
         try:
+            await kept.first()
+            within_s = self._within_s()
+            first_s = min(self._voice.first_s, within_s)
             for again in (False, True):
                 if self.is_replaced or self._refusal is not None:
                     break
                 attempt = _Attempt(kept, on_words, given_ms, self._count)
-                source = self._source(attempt, None if again else prompt, again=again)
+                source = self._source(attempt, None if again else prompt, first_s)
                 try:
                     async with aclosing(source) as audio:
                         async for pcm in audio:
@@ -129,22 +145,38 @@ class CallVoice:
                     kept.put_back(rest)
                     if failure.fault is Fault.SLOW and not _has_word(rest) and kept.is_all_taken:
                         return  # all was said; only the vendor's word for it is missing
-                    if again or not failure.fault.may_pass:
+                    first_s = AGAIN_S if self._own is None else within_s - attempt.silent_s
+                    if again or not failure.fault.may_pass or first_s < LEAST_S:
                         self._replace(failure)
                         break
+                finally:
+                    self._note(attempt)
             async with aclosing(self._say_ourselves(kept)) as audio:
                 async for pcm in audio:
                     yield pcm
         finally:
             await kept.aclose()
 
-    def _source(self, attempt: "_Attempt", prompt: str | None, *, again: bool) -> AsyncGenerator[bytes]:
+    def _within_s(self) -> float:
+        """For the vendor's first audio, tried once or twice. Less where the callee has waited already."""
+        least_s, most_s = WITHIN_S
+        silent_s = self._silent_s()
+        if silent_s is None:
+            return most_s
+        silent_s = min(silent_s, asyncio.get_running_loop().time() - self._heard_until)
+        return min(most_s, max(least_s, SILENT_S - silent_s))
+
+    def _note(self, attempt: "_Attempt") -> None:
+        if attempt.first_audio_ms is not None:
+            self.first_audio_ms.append(attempt.first_audio_ms)
+        if attempt.played_at is not None:
+            self._heard_until = attempt.played_at
+
+    def _source(self, attempt: "_Attempt", prompt: str | None, first_s: float) -> AsyncGenerator[bytes]:
         if prompt is not None and self._prompts is not None:
             attempt.took(prompt)
-            return self._prompts.speak(prompt, by=_Counting(self._voice, self._count))
-        if again:
-            return self._voice.speak_all(attempt.texts(), attempt.words_told, first_s=AGAIN_S)
-        return self._voice.speak_all(attempt.texts(), attempt.words_told)
+            return self._prompts.speak(prompt, by=_Counting(self._voice, attempt.is_asked, first_s))
+        return self._voice.speak_all(attempt.texts(), attempt.words_told, first_s=first_s)
 
     async def _say_ourselves(self, kept: KeptTexts) -> AsyncGenerator[bytes]:
         if self._own is None:
@@ -184,15 +216,38 @@ class _Attempt:
         self._since_ms = since_ms
         self._count = count
         self._words: list[SpokenWord] = []
+        self._now = asyncio.get_running_loop().time
+        self._asked_at: float | None = None   # for its first text
+        self._waits_since = self._now()       # for a text that was taken
+        self.played_at: float | None = None  # when the callee will have heard what is there
+        self.first_audio_ms: int | None = None
 
     @property
     def taken(self) -> str:
         return self._kept.taken
 
+    @property
+    def silent_s(self) -> float:
+        """How long the callee has heard nothing by now, of what should have come."""
+        return max(0.0, self._now() - max(self._waits_since, self.played_at or 0.0))
+
     def give(self, pcm: bytes) -> None:
         """Raises VendorFailed for more audio than the text can have."""
+        now = self._now()
+        if self.played_at is None and self._asked_at is not None:
+            self.first_audio_ms = round((now - self._asked_at) * 1000)
+        self.played_at = max(now, self.played_at or 0.0) + len(pcm) / BYTES_PER_MS / 1000
         self.given_ms += len(pcm) // BYTES_PER_MS
         _keep_bound(self.given_ms, self.taken)
+
+    def is_asked(self, text: str) -> None:
+        """The vendor is given it."""
+        self._count(text)
+        now = self._now()
+        if self._asked_at is None:
+            self._asked_at = self._waits_since = now
+        elif self.played_at is not None and self._waits_since < self.played_at < now:
+            self._waits_since = now
 
     def took(self, prompt: str) -> None:
         """All of it, in another way."""
@@ -201,7 +256,7 @@ class _Attempt:
     async def texts(self) -> AsyncGenerator[str]:
         async with aclosing(self._kept.texts()) as texts:
             async for text in texts:
-                self._count(text)
+                self.is_asked(text)
                 yield text
 
     def words_told(self, words: Sequence[SpokenWord]) -> None:
@@ -222,15 +277,17 @@ class _Attempt:
 class _Counting:
     """A vendor's voice that makes a prompt for this call."""
 
-    def __init__(self, voice: VendorVoice, count: Callable[[str], object]) -> None:
+    def __init__(self, voice: VendorVoice, asked: Callable[[str], object], first_s: float) -> None:
         self.name = voice.name
         self._voice = voice
-        self._count = count
+        self._asked = asked
+        self._first_s = first_s
 
     async def speak(self, text: str) -> AsyncGenerator[bytes]:
-        self._count(text)
+        self._asked(text)
         given_ms = 0
-        async with aclosing(self._voice.speak(text)) as audio:
+        source = self._voice.speak_all(one_text(text), lambda words: None, first_s=self._first_s)
+        async with aclosing(source) as audio:
             async for pcm in audio:
                 given_ms += len(pcm) // BYTES_PER_MS
                 _keep_bound(given_ms, text)  # a prompt is made to its end, whoever still listens

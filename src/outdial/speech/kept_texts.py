@@ -35,6 +35,12 @@ class KeptTexts:
         self._waiting.clear()
         self.taken = text
 
+    async def first(self) -> None:
+        """Until there is one, or there will be none."""
+        while not self.is_all_taken and not self._waiting:
+            self._changed.clear()
+            await self._changed.wait()
+
     async def texts(self) -> AsyncGenerator[str]:
         """Raises what the stream raises."""
         while True:

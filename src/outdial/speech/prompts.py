@@ -126,6 +126,18 @@ class PromptCache:
             self._memory[key] = pcm
 
 
+class PromptsBy:
+    """A TextToSpeech of another voice than the one behind a cache, whose prompts are kept there, too."""
+
+    def __init__(self, prompts: PromptCache, voice: TextToSpeech) -> None:
+        self.name = voice.name
+        self._prompts = prompts
+        self._voice = voice
+
+    def speak(self, text: str) -> AsyncGenerator[bytes]:
+        return self._prompts.speak(text, by=self._voice)
+
+
 class _Making:
     """A prompt on its way from disk or engine. It is made at its own pace and to its end, whoever listens:
     a listener that waits for a phone to play, or that is interrupted, must not hold up the others."""

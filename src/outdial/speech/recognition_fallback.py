@@ -4,10 +4,12 @@ It is given every utterance, too, and asked only when the vendor hasn't said in 
 twice in a row is asked no more in this call, and one that is lost at once: each further wait is silence.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from outdial.media.frames import BYTES_PER_MS
 from outdial.speech.base import (
     CallRecognition,
     Recognition,
@@ -18,6 +20,9 @@ from outdial.speech.base import (
 from outdial.speech.wire.failures import Fault, VendorFailed
 
 MOST_LATE = 2
+ALONE_S = 2.5      # for the words of an utterance, where nobody else could be asked
+WORDS_MS = 800     # of audio, with the silence around it: a cough is shorter
+MOST_DELAYS = 500  # of a call are remembered
 
 Tell = Callable[[VendorFailed, bool], object]  # why, and whether the process's engine takes over
 
@@ -32,6 +37,13 @@ class RecognitionUse:
 
 class VendorCall(CallRecognition, Protocol):
     """A vendor's, whose recognitions raise VendorFailed."""
+
+    within_s: float  # for the words of an utterance, from when they are asked for
+
+    @property
+    def tells_silence(self) -> bool:
+        """Whether it would say of noise that there are no words in it."""
+        ...
 
     def used(self) -> RecognitionUse: ...
 
@@ -62,9 +74,14 @@ class CallRecognitionWithFallback:
         self.name = engine.name
         self.is_replaced = False
         self._first = engine.call()
+        if own is None:
+            self._first.within_s = ALONE_S
         self._own = own
         self._tell = tell
         self._late = 0  # times in a row
+        self.delays_ms: list[int] = []  # of the words of each utterance, from when they were asked for
+        self._heard_ms = 0   # on the call's clock
+        self._quiet_ms: int | None = None  # … since when the callee was, as far as anybody has asked
 
     @property
     def changed(self) -> Callable[[], object]:
@@ -75,6 +92,7 @@ class CallRecognitionWithFallback:
         self._first.changed = told
 
     def audio(self, pcm: bytes, at_ms: int) -> None:
+        self._heard_ms = at_ms
         if not self.is_replaced:
             self._first.audio(pcm, at_ms)
 
@@ -83,6 +101,7 @@ class CallRecognitionWithFallback:
         return _WithFallback(self, self._first.recognition(since_ms), own)
 
     def told(self, quiet_since_ms: int) -> TurnTold | None:
+        self._quiet_ms = quiet_since_ms
         return None if self.is_replaced else self._first.told(quiet_since_ms)
 
     async def aclose(self) -> None:
@@ -91,11 +110,23 @@ class CallRecognitionWithFallback:
     def used(self) -> RecognitionUse:
         return self._first.used()
 
-    def in_time(self) -> None:
+    def in_time(self, took_s: float) -> None:
         self._late = 0
+        if len(self.delays_ms) < MOST_DELAYS:
+            self.delays_ms.append(round(took_s * 1000))
 
-    def failed(self, failure: VendorFailed) -> None:
-        self._late += 1
+    @property
+    def silent_s(self) -> float | None:
+        """How long ago the callee has spoken last; None where it hasn't."""
+        return None if self._quiet_ms is None else max(0.0, (self._heard_ms - self._quiet_ms) / 1000)
+
+    @property
+    def tells_silence(self) -> bool:
+        return self._first.tells_silence
+
+    def failed(self, failure: VendorFailed, *, for_good: bool = False) -> None:
+        """`for_good`: also if it is the first time that it is late."""
+        self._late += MOST_LATE if for_good else 1
         if not self.is_replaced and (failure.fault is not Fault.SLOW or self._late >= MOST_LATE):
             self.is_replaced = True
             self._first.leave()
@@ -110,19 +141,23 @@ class _WithFallback:
         self._call = call
         self._first = first
         self._own = own
+        self._fed_bytes = 0
 
     def feed(self, pcm: bytes) -> None:
         self._first.feed(pcm)
+        self._fed_bytes += len(pcm)
         if self._own is not None:
             self._own.feed(pcm)
 
     async def text(self) -> str:
         if not self._call.is_replaced:
+            now = asyncio.get_running_loop().time
+            asked_at = now()
             try:
                 text = await self._first.text()
             except VendorFailed as failure:
                 return await self._after(failure)
-            self._call.in_time()
+            self._call.in_time(now() - asked_at)
             return text
         return await self._by_own()
 
@@ -131,15 +166,25 @@ class _WithFallback:
             self._call.failed(failure)
             return await self._by_own()
         if self._own is None:
-            return await self._first.partial() or ""  # as far as it came, or it was noise
+            return await self._as_far_as_it_came(failure)
         text = await self._by_own()
         if text:  # else the vendor had nothing to say, either
             self._call.failed(failure)
         return text
 
+    async def _as_far_as_it_came(self, failure: VendorFailed) -> str:
+        """"" may be noise, of which some vendors tell nothing: those have to be late twice in a row. An agent that went
+        on with one that hears nothing would let the callee talk to nobody."""
+        text = await self._first.partial() or ""
+        if not text and self._fed_bytes >= WORDS_MS * BYTES_PER_MS:
+            self._call.failed(failure, for_good=self._call.tells_silence)
+            if self._call.is_replaced:
+                raise _nobody()
+        return text
+
     async def _by_own(self) -> str:
         if self._own is None:
-            raise SpeechUnavailable("the vendor's recognition failed, and no other understands the language")
+            raise _nobody()
         text = await self._own.text()
         self.waited_ms = self._own.waited_ms
         return text
@@ -148,6 +193,10 @@ class _WithFallback:
         if self._call.is_replaced:
             return None if self._own is None else await self._own.partial()
         return await self._first.partial()
+
+
+def _nobody() -> SpeechUnavailable:
+    return SpeechUnavailable("the vendor's recognition failed, and no other understands the language")
 
 
 class SpeechToTextWithFallback:
@@ -167,3 +216,12 @@ class SpeechToTextWithFallback:
 
     def used(self) -> RecognitionUse | None:
         return None if self._call is None else self._call.used()
+
+    @property
+    def delays_ms(self) -> list[int]:
+        return [] if self._call is None else self._call.delays_ms
+
+    @property
+    def silent_s(self) -> float | None:
+        """How long ago the callee has spoken last; None where it hasn't."""
+        return None if self._call is None else self._call.silent_s

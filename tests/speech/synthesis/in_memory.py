@@ -1,6 +1,7 @@
 """Simulated vendors of speech without a network, in virtual time, and a voice whose words are read from its audio."""
 
 import asyncio
+from functools import cache
 
 import httpx
 
@@ -16,6 +17,11 @@ HANDSHAKE_S = 0.05
 # Samples that mu-law keeps as they are, loud ones: each word has its own.
 NUMBERS = sorted({int.from_bytes(ulaw_to_pcm(bytes([code]))[:2], "little", signed=True) for code in range(256)})
 NUMBERS = [number for number in NUMBERS if number > 300]
+
+
+@cache
+def nearest(sample):
+    return min(NUMBERS, key=lambda number: abs(number - sample))
 
 
 class WordVoice:
@@ -40,8 +46,8 @@ class WordVoice:
         order = []
         for at in range(0, len(pcm) - FRAME_BYTES + 1, FRAME_BYTES):
             middle = at + FRAME_BYTES // 2
-            sample = int.from_bytes(pcm[middle : middle + 2], "little", signed=True)
-            number = min(NUMBERS, key=lambda number: abs(number - sample))
+            sample = abs(int.from_bytes(pcm[middle : middle + 2], "little", signed=True))
+            number = nearest(sample)
             if abs(number - sample) < number / 100 and NUMBERS.index(number) < len(self.words):
                 word = self.words[NUMBERS.index(number)]
                 if not order or order[-1][0] != word:
@@ -89,6 +95,7 @@ class InMemory:
 class Wire:
     def __init__(self, receiver):
         self.is_open = True
+        self.is_silent = False  # nothing comes any more
         self.sent = []
         self.theirs = None
         self._receiver = receiver
@@ -108,7 +115,7 @@ class Wire:
         self.theirs.receive(message)
 
     def _to_us(self, message):
-        if self.is_open:
+        if self.is_open and not self.is_silent:
             try:
                 self._receiver.message(message)
             except ValueError:

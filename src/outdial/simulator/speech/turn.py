@@ -28,7 +28,8 @@ class TurnTeller(Protocol):
         ...
 
     def step(self, turn: int, found: Stretch | None, quiet_ms: float, heard_ms: float) -> None:
-        """20 ms later. `found`: the words of the turn so far, None before any."""
+        """20 ms later. `found`: the words of the turn so far, None before any; `heard_ms`: until when there are no
+        others."""
         ...
 
     def ended(self, turn: int, found: Stretch) -> None: ...
@@ -59,6 +60,7 @@ class Turns:
 
     def _step(self) -> None:
         ears = self.ears
+        known_ms = ears.heard_ms
         if ears.voice_ms is not None:
             unseen = ears.last_voice_ms > self._looked_ms
             is_due = ears.quiet_ms >= PAUSE_MS or ears.heard_ms - self._asked_ms >= ASK_MS
@@ -69,7 +71,9 @@ class Turns:
                 return
             if self._found is None and ears.quiet_ms >= self._silences.most_ms and not self._is_asking:
                 ears.end_stretch()  # noise
-        self._teller.step(self._turn, self._found, ears.quiet_ms, ears.heard_ms)
+            if unseen or self._is_asking:
+                known_ms = self._looked_ms
+        self._teller.step(self._turn, self._found, ears.quiet_ms, known_ms)
 
     def _enough_ms(self, found: Stretch) -> float:
         return self._silences.whole_ms if found.text.endswith(SENTENCE_ENDS) else self._silences.most_ms

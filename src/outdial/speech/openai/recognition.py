@@ -16,13 +16,13 @@ from outdial.net.guarded import tls
 from outdial.speech.base import StreamingSpeechToText, TurnTold
 from outdial.speech.choice import RecognitionChoice
 from outdial.speech.openai.transcription import PATH, form_of, text_of, wav_of
-from outdial.speech.recognition_fallback import RecognitionUse
+from outdial.speech.recognition_fallback import ALONE_S, RecognitionUse
 from outdial.speech.vendor import Access, KeyMissing, Option, OptionKind, PriceUnit, Recogniser
 from outdial.speech.wire.failures import Fault, VendorFailed, by_status
 
 logger = logging.getLogger(__name__)
 
-WITHIN_S = 2.0            # for the words of an utterance
+WITHIN_S = 2.0            # for the words of an utterance, where another engine could be asked
 LEAST_MS = 200            # models invent words for less
 MOST_MS = 120_000
 MOST_ANSWER_BYTES = 1_000_000
@@ -50,12 +50,14 @@ class TranscribedCall:
     ) -> None:
         self.name = name
         self.changed: Callable[[], object] = lambda: None
+        self.within_s = WITHIN_S
+        self.tells_silence = True
         self._access = access
         self._form = form
         self._sent_ms = 0
         self._refusal: VendorFailed | None = None
         self._http = httpx.AsyncClient(
-            transport=transport, verify=tls(), trust_env=False, timeout=httpx.Timeout(WITHIN_S), base_url=access.url
+            transport=transport, verify=tls(), trust_env=False, timeout=httpx.Timeout(ALONE_S), base_url=access.url
         )
         self._warming = asyncio.create_task(self._warm_up(), name="speech recognition")
 
@@ -84,7 +86,7 @@ class TranscribedCall:
     async def transcribe(self, pcm: bytes) -> str:
         """Raises VendorFailed. A request that fails is repeated once, where that may help."""
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(self.within_s):
                 try:
                     return await self._asked(pcm)
                 except VendorFailed as failure:

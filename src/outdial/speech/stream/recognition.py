@@ -24,7 +24,7 @@ from outdial.speech.wire.socket import Endpoint, Open, open_socket
 
 logger = logging.getLogger(__name__)
 
-WITHIN_S = 1.5        # for the words of an utterance, from a pause on
+WITHIN_S = 1.5        # for the words of an utterance, from a pause on, where another engine could be asked
 ANSWER_S = 0.5        # for the vendor's answer that they are all, where there are some
 BEFORE_MS = 250       # a voice is noticed later than its first word begins
 TAIL_MS = 150         # of silence at the end: what was listened to until there is all of it
@@ -48,6 +48,7 @@ class StreamedCall:
         """`codec` makes one for each connection; `endpoint` is asked where to connect to, each time."""
         self.name = name
         self.changed: Callable[[], object] = lambda: None
+        self.within_s = WITHIN_S
         self._used: list[Listener] = []  # every connection that was open
         self._codec = codec
         self._connection = Connection(open_wire, endpoint, self._listener)
@@ -69,6 +70,11 @@ class StreamedCall:
         self._connect()
 
     # -- CallRecognition
+
+    @property
+    def tells_silence(self) -> bool:
+        """See recognition_fallback.VendorCall: who isn't connected to has told nothing of anything."""
+        return self._open is None or not self._open.codec.settles_ms
 
     def audio(self, pcm: bytes, at_ms: int) -> None:
         mulaw = pcm_to_ulaw(pcm)
@@ -146,11 +152,11 @@ class StreamedCall:
             has_words = bool(self._words.text(since_ms, until_ms))
             if asked is not None and self._is_settled(asked, before, target_ms, began, has_words=has_words):
                 return
-            if late_s >= WITHIN_S:
+            if late_s >= self.within_s:
                 if self._open is not None and self._words.covered_ms >= target_ms - UNHEARD_MS:
                     return
                 raise VendorFailed(Fault.SLOW)
-            await self._wait(self._look_again_s(asked, late_s, has_words=has_words))
+            await self._wait(self._look_again_s(asked, late_s, self.within_s - late_s, has_words=has_words))
 
     def _is_settled(
         self, asked: Listener, before: int, target_ms: int, began: float, *, has_words: bool
@@ -168,8 +174,7 @@ class StreamedCall:
         return words.covered_ms >= target_ms
 
     @staticmethod
-    def _look_again_s(asked: Listener | None, late_s: float, *, has_words: bool) -> float:
-        left_s = WITHIN_S - late_s
+    def _look_again_s(asked: Listener | None, late_s: float, left_s: float, *, has_words: bool) -> float:
         if asked is None or not has_words:
             return left_s
         if asked.codec.can_ask:

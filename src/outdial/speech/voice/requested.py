@@ -42,6 +42,8 @@ class SpeechRequest:
 class RequestedVoice:
     """See fallback.VendorVoice. Raises VendorFailed."""
 
+    first_s = FIRST_S  # another request would be no faster
+
     def __init__(
         self,
         vendor: str,

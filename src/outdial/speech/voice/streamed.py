@@ -20,7 +20,8 @@ from outdial.speech.wire.socket import Endpoint, Open, open_socket
 
 logger = logging.getLogger(__name__)
 
-FIRST_S = 1.8      # for the first audio, with the connection where there is none
+FIRST_S = 1.8      # for the first audio, with the connection where there is none; …
+IN_CALL_S = 1.1    # … where a callee waits, and another connection is asked then
 REFUSED_S = 60.0   # a refusal holds for so long: somebody may pay, or replace the key
 MAX_IDLE = 8       # websockets that wait open, or …
 IDLE_OF_CALLS = 4  # … one for so many calls: more at once are seldom speaking
@@ -29,7 +30,9 @@ MAX_AHEAD = 3      # times one is opened ahead and lost although nobody used it
 
 
 class StreamedVoice:
-    """A StreamedTextToSpeech. Raises VendorFailed."""
+    """See fallback.VendorVoice. Raises VendorFailed."""
+
+    first_s = IN_CALL_S
 
     def __init__(
         self,

@@ -1,0 +1,136 @@
+"""Pico as an engine of calls. Source: the package py-nanotts, Apache-2.0, with six voices' data in it (SVOX's, as
+Android had them), 8 MB; it opens no connection."""
+
+import asyncio
+import importlib.metadata
+import importlib.util
+import json
+import logging
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
+from outdial.speech.base import SpeechUnavailable
+from outdial.speech.levelling import as_wave, even_out
+from outdial.speech.spoken_text import spoken
+
+logger = logging.getLogger(__name__)
+
+PACKAGE = "py-nanotts"
+VOICES = {"de": "de-DE", "fr": "fr-FR", "es": "es-ES", "it": "it-IT"}  # its English ones are worse than Hibari
+RATE_HZ = 16_000
+PAUSE_MS = 220       # between two sentences
+WITHIN_S = 10.0      # for a sentence; it takes a hundredth of what it lasts
+MOST_BYTES = 60 * RATE_HZ * 2
+CHILD = Path(__file__).with_name("child.py")
+
+_SENTENCES = re.compile(r"(?<=[.!?…])\s+")
+_MARKUP = str.maketrans("<>", "  ")  # it takes tags for orders, one of which plays files
+
+
+class PicoTextToSpeech:
+    """One of its voices; shared by all calls. A TextToSpeech."""
+
+    def __init__(self, language: str, process: "PicoProcess") -> None:
+        """`language`: one of VOICES."""
+        self._voice = VOICES[language]
+        self._process = process
+        self.name = f"{PACKAGE} {importlib.metadata.version(PACKAGE)} {self._voice}"
+
+    async def speak(self, text: str) -> AsyncIterator[bytes]:
+        """A piece for each sentence. Raises SpeechUnavailable."""
+        loop, first = asyncio.get_running_loop(), True
+        for sentence in sentences(text):
+            pcm = await loop.run_in_executor(_one, self._process.say, self._voice, sentence)
+            if pcm:
+                yield pcm if first else bytes(PAUSE_MS * BYTES_PER_MS) + pcm
+                first = False
+
+
+class PicoProcess:
+    """A child, started when it is first asked, and again when it has died. For one thread."""
+
+    def __init__(self, command: tuple[str, ...] = (sys.executable, "-I", str(CHILD))) -> None:
+        self._command = command
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def say(self, voice: str, sentence: str) -> bytes:
+        """PCM16 at 8000 Hz, b"" for what can't be said. Raises SpeechUnavailable."""
+        for last in (False, True):
+            try:
+                pcm = self._asked(json.dumps({"voice": voice, "text": sentence}).encode() + b"\n")
+            except OSError as error:
+                self.close()
+                if last:
+                    raise SpeechUnavailable("the offline voice of this language doesn't answer") from error
+                logger.warning("Offline voice's process began anew", extra={"voice": voice})
+                continue
+            return even_out(soxr.resample(as_wave(np.frombuffer(pcm, dtype="<i2")), RATE_HZ, SAMPLE_RATE_HZ))
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+            child.communicate()
+
+    def _asked(self, line: bytes) -> bytes:
+        """Raises OSError."""
+        if self._child is None:
+            self._child = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child = self._child
+        assert child.stdin is not None
+        assert child.stdout is not None
+        too_late = threading.Timer(WITHIN_S, child.kill)
+        too_late.start()
+        try:
+            child.stdin.write(line)
+            child.stdin.flush()
+            length = child.stdout.read(4)
+            size = int.from_bytes(length, "big")
+            pcm = child.stdout.read(size) if len(length) == 4 and size <= MOST_BYTES else b""
+            if len(length) < 4 or len(pcm) < size:
+                raise OSError("its process ended")
+            return pcm
+        finally:
+            too_late.cancel()
+
+
+def sentences(text: str) -> list[str]:
+    return [one for one in _SENTENCES.split(spoken(text.translate(_MARKUP))) if any(char.isalnum() for char in one)]
+
+
+def speaks(language: str) -> bool:
+    """Whether there is a voice for this language (a BCP 47 tag), without loading anything."""
+    return _base(language) in VOICES and importlib.util.find_spec("py_nanotts") is not None
+
+
+def offline_voice(language: str) -> PicoTextToSpeech | None:
+    """Of the process; None where it has none for this language."""
+    return _voice(_base(language)) if speaks(language) else None
+
+
+_one = ThreadPoolExecutor(1, thread_name_prefix="pico")
+
+
+@cache
+def _process() -> PicoProcess:
+    return PicoProcess()
+
+
+@cache
+def _voice(language: str) -> PicoTextToSpeech:
+    return PicoTextToSpeech(language, _process())
+
+
+def _base(language: str) -> str:
+    return language.partition("-")[0].lower()

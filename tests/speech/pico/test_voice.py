@@ -1,0 +1,70 @@
+"""Offline voices of other languages: their process, what is said, and what becomes of texts that mean harm."""
+
+import sys
+
+import pytest
+
+from outdial.media.frames import BYTES_PER_MS
+from outdial.speech.base import SpeechUnavailable
+from outdial.speech.pico.voice import PicoProcess, PicoTextToSpeech, offline_voice, sentences, speaks
+
+ECHO = (
+    "import sys, json\n"
+    "for line in sys.stdin.buffer:\n"
+    "    text = json.loads(line)['text']\n"
+    "    if 'die' in text: sys.exit(1)\n"
+    "    pcm = b'\\x00\\x20\\x00\\xe0' * 4000 if 'nothing' not in text else b''\n"
+    "    sys.stdout.buffer.write(len(pcm).to_bytes(4, 'big') + pcm); sys.stdout.buffer.flush()\n"
+)
+
+
+@pytest.fixture
+def process():
+    process = PicoProcess((sys.executable, "-c", ECHO))
+    yield process
+    process.close()
+
+
+def test_a_text_is_said_sentence_by_sentence_and_without_orders_to_the_engine():
+    assert sentences("Guten Tag. Wie geht es <play file='/etc/passwd'/> Ihnen? … 😀") == [
+        "Guten Tag.", "Wie geht es play file='/etc/passwd'/ Ihnen?",
+    ]  # fmt: skip
+    assert sentences(" … \n") == []
+
+
+def test_a_process_that_dies_begins_anew_for_the_next_sentence(process):
+    assert len(process.say("de-DE", "Guten Tag.")) > 100 * BYTES_PER_MS
+    with pytest.raises(SpeechUnavailable):
+        process.say("de-DE", "die")
+    assert process.say("de-DE", "Guten Tag.")
+    assert process.say("de-DE", "nothing") == b""
+
+
+def test_who_is_not_installed_speaks_nothing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "py_nanotts", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert not speaks("de-DE")
+    assert offline_voice("de-DE") is None
+
+
+@pytest.mark.parametrize(("language", "text"), [
+    ("de-DE", "Guten Tag, Frau Sommer. Passt Ihnen Dienstag um zehn?"),
+    ("fr-FR", "Bonjour madame. Mardi à dix heures vous convient ?"),
+    ("es-ES", "Buenos días, señora Gómez. ¿Le viene bien el martes a las diez?"),
+])  # fmt: skip
+async def test_two_sentences_are_two_pieces_of_some_seconds(language, text):
+    pytest.importorskip("py_nanotts")
+    voice = PicoTextToSpeech(language[:2], process := PicoProcess())
+    try:
+        pieces = [pcm async for pcm in voice.speak(text)]
+    finally:
+        process.close()
+    assert len(pieces) == 2
+    assert 2 < sum(map(len, pieces)) / BYTES_PER_MS / 1000 < 8
+    assert language in voice.name
+
+
+@pytest.mark.parametrize(("language", "there"), [("de-AT", True), ("IT", True), ("en-US", False), ("pl-PL", False)])
+def test_languages_are_told_by_their_tag(language, there):
+    pytest.importorskip("py_nanotts")
+    assert speaks(language) is there
