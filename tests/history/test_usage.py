@@ -7,12 +7,12 @@ from outdial.vendor_settings import speech_servers
 
 
 def test_a_calls_conversations_are_added_up():
-    voice = {"part": "voice", "vendor": "cartesia", "characters": 100, "dollars": 0.005}
+    voice = {"part": "voice", "vendor": "cartesia", "characters": 100, "dollars": 0.005, "took_ms": [180]}
     figures = [
         ("model", {"model": "m", "tokens": 100, "dollars": 0.001}),
         ("model", {"model": "m", "tokens": 50, "dollars": 0.0005}),
         ("speech_used", voice),
-        ("speech_used", voice),
+        ("speech_used", voice | {"took_ms": [200, 950]}),
         ("speech_used", {"part": "recognition", "vendor": "x", "audio_ms": 1500, "open_ms": 2000, "dollars": None}),
     ]
     assert in_all(figures) == {
@@ -20,11 +20,11 @@ def test_a_calls_conversations_are_added_up():
         "speech": [
             {
                 "part": "voice", "vendor": "cartesia", "characters": 200, "audio_s": None, "open_s": None,
-                "dollars": 0.01,
+                "dollars": 0.01, "times": {"count": 3, "median_ms": 200, "longest_ms": 950},
             },
             {
                 "part": "recognition", "vendor": "x", "characters": None, "audio_s": 1.5, "open_s": 2.0,
-                "dollars": None,
+                "dollars": None, "times": None,
             },
         ],
         "dollars": 0.0115,

@@ -170,6 +170,7 @@ USAGE = {
     "models": [{"model": "openai:gpt-5-mini", "tokens": 1210, "dollars": 0.00041}],
     "speech": [
         {"part": "voice", "vendor": "cartesia", "characters": 412, "audio_s": None, "open_s": None, "dollars": 0.0206}
+        | {"times": {"count": 7, "median_ms": 210, "longest_ms": 480}}
     ],
     "dollars": 0.02101,
 }

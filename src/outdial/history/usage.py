@@ -1,6 +1,7 @@
 """What models and vendors of speech were used for in a call, and what that cost: figures from its events."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from sqlalchemy import Text, bindparam, select
@@ -21,9 +22,19 @@ class ModelUse(TypedDict):
     dollars: float | None
 
 
+class TimesView(TypedDict):
+    """How long the callee waited for a vendor, each time: for a voice's first audio, from its first text on; for the
+    words of an utterance, from when a recogniser was asked for them."""
+
+    count: int
+    median_ms: int
+    longest_ms: int
+
+
 class SpeechUseView(TypedDict):
     """`part` is `voice` or `recognition`. `characters` were given to a voice; `audio_s` to a recogniser, whose session
-    was open for `open_s`. `dollars` is null where the operator's price list doesn't name the vendor."""
+    was open for `open_s`. `dollars` is null where the operator's price list doesn't name the vendor; `times` where
+    nobody waited for it: all was kept from earlier calls, or it failed."""
 
     part: str
     vendor: str
@@ -31,6 +42,7 @@ class SpeechUseView(TypedDict):
     audio_s: float | None
     open_s: float | None
     dollars: float | None
+    times: TimesView | None
 
 
 class CallUsage(TypedDict):
@@ -53,6 +65,7 @@ async def usage_of(conn: AsyncConnection, call_ids: Iterable[str]) -> dict[str, 
 def in_all(figures: Sequence[tuple[str, Mapping[str, Any]]]) -> CallUsage:
     models: dict[str, ModelUse] = {}
     speech: dict[tuple[str, str], SpeechUseView] = {}
+    took: dict[tuple[str, str], list[int]] = {}
     for type_, data in figures:
         if type_ == MODEL:
             name = str(data.get("model"))
@@ -61,10 +74,13 @@ def in_all(figures: Sequence[tuple[str, Mapping[str, Any]]]) -> CallUsage:
             use["dollars"] = _sum(use["dollars"], data.get("dollars"))
         else:
             key = str(data.get("part")), str(data.get("vendor"))
+            took.setdefault(key, []).extend(data.get("took_ms") or [])
             if key in speech:
                 _add(speech[key], _speech(data))
             else:
                 speech[key] = _speech(data)
+    for key, all_ms in took.items():
+        speech[key]["times"] = _times(all_ms)
     for use in models.values():
         use["dollars"] = None if use["dollars"] is None else round(use["dollars"], 6)
     known = [dollars for use in (*models.values(), *speech.values()) if (dollars := use["dollars"]) is not None]
@@ -81,7 +97,14 @@ def _speech(data: Mapping[str, Any]) -> SpeechUseView:
         audio_s=_seconds(data.get("audio_ms")),
         open_s=_seconds(data.get("open_ms")),
         dollars=data.get("dollars"),
+        times=None,
     )
+
+
+def _times(all_ms: Sequence[int]) -> TimesView | None:
+    if not all_ms:
+        return None
+    return TimesView(count=len(all_ms), median_ms=round(median(all_ms)), longest_ms=max(all_ms))
 
 
 def _add(use: SpeechUseView, more: SpeechUseView) -> None:
