@@ -74,8 +74,8 @@ class SpeechUse:
         if self._voice is not None:
             self._voice.leave()
             if self._characters:
-                told = {"part": "voice", "vendor": self._voice.vendor, "characters": self._characters}
-                self._event("speech_used", told | {"took_ms": self._voice.first_audio_ms[:MOST_TIMES]})
+                spoken: dict[str, Any] = {"part": "voice", "vendor": self._voice.vendor, "characters": self._characters}
+                self._event("speech_used", spoken | {"took_ms": self._voice.first_audio_ms[:MOST_TIMES]})
 
     def _silent_s(self) -> float | None:
         return None if self._recognition is None else self._recognition.silent_s
