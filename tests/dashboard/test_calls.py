@@ -420,3 +420,15 @@ async def test_what_was_sent_and_what_was_noted_stand_apart(browser, store_call)
     noted, _, sent = page[page.index(">Noted during the call<") :].partition(">Sent with the call<")
     assert ("noted value" in noted, "sent value" in noted) == (True, False)
     assert ("noted value" in sent, "sent value" in sent) == (False, True)
+
+
+async def test_a_call_shows_how_long_its_vendors_of_speech_were_waited_for(browser, store_call, engine):
+    call_id = await store_call(**ended())
+    async with engine.begin() as conn:
+        voice = {"part": "voice", "vendor": "cartesia", "characters": 412, "dollars": None, "took_ms": [210, 190, 1480]}
+        await add_event(conn, call_id, "speech_used", voice)
+        heard = {"part": "recognition", "vendor": "deepgram", "audio_ms": 9000, "open_ms": 9500, "took_ms": []}
+        await add_event(conn, call_id, "speech_used", heard)
+    page = (await browser.get(f"/calls/{call_id}")).text
+    assert "<dt>First audio after</dt><dd>210 ms (median), 1,480 ms at most, 3 times</dd>" in page
+    assert "Words after" not in page

@@ -12,7 +12,6 @@ from outdial.conversation.media_line import MediaLine
 from outdial.conversation.session import Session
 from outdial.live.speech_use import SpeechUse
 from outdial.media.frames import FRAME_BYTES, FRAME_MS
-from outdial.media.pacer import Pacer
 from outdial.simulator.faults import Faults
 from outdial.speech.choice import RecognitionChoice, VoiceChoice
 from outdial.speech.reading.reader import Reading
@@ -143,13 +142,12 @@ async def key():
 class FaultyCall:
     """`voice` and `ears` are conformance cases of vendors; None: the process's own."""
 
-    def __init__(self, voice=None, ears=None, *, language="en-US", faults=()):
+    def __init__(self, voice=None, ears=None, *, pacer, language="en-US"):
         self.words = HissingVoice()
         padding = [f"-{place}" for place in range(len(AGENT_WORDS), LOUD)]
         self.words.words = [*AGENT_WORDS, *padding, *" ".join(SAID).split()]
         self.faults = Faults()
-        for fault in faults:
-            self.faults.add(fault)
+        self._pacer = pacer
         self.heard = []    # by the agent
         self.events = []
         self.at = {}       # what happens at a Moment: functions of a service
@@ -173,7 +171,7 @@ class FaultyCall:
     async def hold(self):
         """The whole call. Nothing may be left of it."""
         session = self._open()
-        line = MediaLine(PlainCodec(), self.line, Pacer(), session, lambda: None)
+        line = MediaLine(PlainCodec(), self.line, self._pacer, session, lambda: None)
         session.media_line = self.line.media_line = line
         self._loop.call_soon(self.line.start)
         callee = asyncio.create_task(self._callee())

@@ -7,9 +7,11 @@ Every test holds all calls of a vendor at once, in virtual time: a call is some 
 import asyncio
 from collections import Counter
 from functools import partial
+from itertools import cycle, product
 
 import pytest
 
+from outdial.media.pacer import Pacer
 from outdial.simulator.faults import Fault, FaultKind
 from speech.faulty_calls import AGENT_WORDS, SAID, Becomes, FaultyCall, Moment
 from speech.recognition.test_conformance import VENDORS_CASES as EARS
@@ -64,7 +66,8 @@ def all_at_once(calls):
     """Hold them, by name; nothing may be left of them."""
 
     async def main():
-        done = await asyncio.gather(*(held(name, make()) for name, make in calls.items()))
+        pacer = Pacer()
+        done = await asyncio.gather(*(held(name, make(pacer=pacer)) for name, make in calls.items()))
         left = [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         assert left == []
         return {name: (end, call) for name, end, call in done}
@@ -171,13 +174,12 @@ def of_voice(name, once):
 
 @pytest.mark.parametrize("voice", VOICES, ids=lambda case: case.vendor)
 def test_a_simulated_voices_own_faults_in_each_utterance_once_or_for_good(voice):
+    each = product(VOICE_FAULTS, UTTERANCES.items())
     calls = {
         f"{name} in {utterance}, {'once' if once else 'for good'}": partial(
             made, voice, None, moment, of_voice(name, once)
         )
-        for name in VOICE_FAULTS
-        for moment, utterance in UTTERANCES.items()
-        for once in (True, False)
+        for (name, (moment, utterance)), once in zip(each, cycle((True, False)))
     }
     wrong = partial(what_is_wrong, exactly=voice.tells_words)
     assert in_each(calls, wrong) == {}
