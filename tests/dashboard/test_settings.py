@@ -86,7 +86,7 @@ async def test_a_secret_is_listed_with_who_uses_it_and_never_with_its_value(oper
         await conn.execute(update(agent_versions).where(version).values(source=source))
     page = (await operator.get("/settings/secrets")).text
     assert f'<a href="/agents/{agent["id"]}">Front desk</a>' in page
-    assert "Tools of Front desk send" in page
+    assert "Needed by: Front desk." in page
 
 
 async def test_the_plan_in_use_is_chosen(operator):
