@@ -184,7 +184,7 @@ async def post_preview(
         wav = await services.previews.wav(caller.workspace_id, text, by=voice)
     finally:
         await voice.aclose()
-    used = {"part": Part.VOICE, "vendor": voice.vendor, "characters": len(text)}
+    used = {"part": VendorPart.VOICE, "vendor": voice.vendor, "characters": len(text)}
     if cost := dollars(used, {voice.vendor: vendors.prices(voice.vendor)}):
         await add_spend(services.engine, caller.workspace_id, Spend(dollars=Decimal(str(cost))))
     extra = {"vendor": voice.vendor, "characters": len(text), "workspace_id": caller.workspace_id}

@@ -19,7 +19,7 @@ from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.floor import Floor
 from outdial.conversation.from_outside import FromOutside
 from outdial.conversation.listening import Listening
-from outdial.conversation.live_call import NORMAL, Heard, Said, SpeechFailed
+from outdial.conversation.live_call import NORMAL, Heard, Said
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.notice import Notice
 from outdial.conversation.opening import HEARD_OUT_MS, HearOut, Opening
@@ -311,7 +311,7 @@ class Dialogue:
         async with self._verb():
             await self.picking_up.open()
             self.picking_up.forget_words()
-            await self._tell_of_listeners()
+            await self.notice.give(lambda text: self._saying.speak(text, interruptible=False))
             yield
 
     # -- from outside ----------------------------------------------------------------------------------------
@@ -340,14 +340,3 @@ class Dialogue:
         if self.picking_up.opening is not None and isinstance(text, str):
             self.prepare(self.notice.before_greeting or "")
             self.prepare(text)
-
-    async def _tell_of_listeners(self) -> None:
-        """Before our first words, where the workspace wants that."""
-        if (text := self.notice.take()) is None:
-            return
-        try:
-            await self._saying.speak(text, interruptible=False)
-        except SpeechFailed:
-            self.notice.was_said(False)
-        else:
-            self.notice.was_said(True)

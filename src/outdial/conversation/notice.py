@@ -1,6 +1,9 @@
 """That somebody may listen to a call: the sentence that tells its callee, and whether it was said."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+from outdial.conversation.live_call import SpeechFailed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,3 +30,14 @@ class Notice:
     def was_said(self, said: bool) -> None:
         """What counted as said was, or couldn't be: then whoever listens has it said."""
         self.said = self.over = said
+
+    async def give(self, speak: Callable[[str], Awaitable[object]]) -> None:
+        """Have it said before the first words, where it is to be. `speak` may raise SpeechFailed."""
+        if (text := self.take()) is None:
+            return
+        try:
+            await speak(text)
+        except SpeechFailed:
+            self.was_said(False)
+        else:
+            self.was_said(True)
