@@ -37,7 +37,9 @@ def test_whole_messages_are_read(length, masked):
         written(b"hello", masked=False),
         b"\xc1" + written(b"hello")[1:],
     ],
-)
+    ids=["cut off", "with half of another", "without its length", "first of several", "last of several", "ping",
+         "with a close", "long", "without a mask", "compressed"],
+)  # fmt: skip
 def test_everything_else_is_left_to_the_library(data):
     assert whole_messages(data, masked=True) is None
 
