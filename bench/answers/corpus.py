@@ -14,14 +14,23 @@ from bench.answers.sounds import Rng, Wave, silence
 from bench.answers.voices import Speaker, say, speakers
 from outdial.media.frames import BYTES_PER_MS
 
-OPENINGS = tomllib.loads(Path(__file__).with_name("openings.toml").read_text(encoding="utf-8"))
+OPENINGS = {
+    split: said
+    for name in ("openings.toml", "varied.toml")
+    for split, said in tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8")).items()
+}
+TEXTS = tomllib.loads(Path(__file__).with_name("texts.toml").read_text(encoding="utf-8"))["texts"]
 LONGEST_S = 15.0
-SEEDS = {"train": 1701, "more": 2903, "test": 4242}
-VOICES = {"train": "train", "more": "train", "test": "test"}
+SEEDS = {"train": 1701, "more": 2903, "varied": 3109, "test": 4242}
+VOICES = {"train": "train", "more": "train", "varied": "varied", "test": "test"}
 # Of a hundred openings of a split, how many are of each kind.
 SHARES = {"human": 38, "machine": 31, "screening": 9, "menu": 8, "network": 6, "fax": 3, "silence": 2, "music": 3}
-MORE_SHARES = {"human": 18, "machine": 22, "screening": 28, "menu": 20, "network": 12}
+SHARES_OF = {
+    "more": {"human": 18, "machine": 22, "screening": 28, "menu": 20, "network": 12},
+    "varied": {"human": 30, "machine": 24, "screening": 18, "menu": 15, "network": 8, "music": 5},
+}  # of the splits that have other ones
 CATEGORIES = {"music": "unknown"}  # of the kinds that are no category themselves
+OTHERS = ("es", "fr", "de")  # languages
 TALK_BEHIND = 0.2  # of what people and voicemails say, how much has a television or people behind it
 
 
@@ -54,7 +63,7 @@ def openings(split: str, places: Iterable[int], voices: Path) -> Iterator[Openin
 
 
 def _opening(split: str, place: int, rng: Rng, voices: Path) -> Opening:
-    shares = MORE_SHARES if split == "more" else SHARES
+    shares = SHARES_OF.get(split, SHARES)
     kinds = list(shares)
     kind = str(rng.choice(kinds, p=[shares[one] / 100 for one in kinds]))
     made = _Made(split, kind, rng, voices)
@@ -71,6 +80,20 @@ def _opening(split: str, place: int, rng: Rng, voices: Path) -> Opening:
         greeting_end_ms=made.greeting_end_ms,
         beep_ms=made.beep_ms,
     )
+
+
+def written() -> Iterator[tuple[str, str, str]]:
+    """What English openings of the training splits say, and TEXTS: the category, the template, the words."""
+    for split in ("train", "more", "varied"):
+        fillings = OPENINGS[split]["fillings"]
+        name, biz = fillings["names"][0], fillings["biz"][0]
+        first, last = name.split()
+        for kind in ("human", "machine", "screening", "menu", "network"):
+            for template in (one for form, said in OPENINGS[split][kind].items() if form not in OTHERS for one in said):
+                text = " ... ".join(template.split("|")[::2])
+                yield kind, template, text.format(name=name, first=first, last=last, biz=biz, num="5 5 5 1 2")
+    for kind, texts in TEXTS.items():
+        yield from ((kind, text, text) for text in texts)
 
 
 class _Made:
@@ -157,7 +180,8 @@ class _Made:
         return silence(10.0)
 
     def _music(self) -> Wave:
-        return sounds.at_level(sounds.music(12.0, self._rng), self._level)
+        music = sounds.tune if self._split == "varied" else sounds.music
+        return sounds.at_level(music(12.0, self._rng), self._level)
 
     # -- words ---------------------------------------------------------------------------------------------------
 
@@ -165,7 +189,7 @@ class _Made:
         form = str(self._rng.choice(forms, p=np.array(weights) / sum(weights)))
         if form not in OPENINGS[self._split][kind]:  # not of every form there is more
             form = str(self._rng.choice(list(OPENINGS[self._split][kind])))
-        if form in ("es", "fr", "de"):
+        if form in OTHERS:
             self.language = form
         if form != "any":
             self.name = f"{kind}-{form}"

@@ -102,10 +102,38 @@ def music(duration_s: float, rng: Rng) -> Wave:
     return out
 
 
-def _note(hz: float, duration_s: float, brightness: float) -> Wave:
+def tune(duration_s: float, rng: Rng) -> Wave:
+    """Other music than that: chords, a walk up and down them, or single notes with rests; drums under some."""
+    out = silence(duration_s)
+    form = rng.choice(["chords", "broken", "single"])
+    root = float(rng.uniform(150, 330))
+    beat_s = float(rng.uniform(0.25, 0.7))
+    brightness = float(rng.uniform(0.05, 0.6))
+    drums = rng.random() < 0.4
+    at_s, place = 0.0, 0
+    while at_s < duration_s:
+        base = root * 2 ** (float(rng.choice([0, 5, 7, 9])) / 12)
+        for step in range(4):
+            triad = [base * 2 ** (one / 12) for one in (0, 4, 7, 12)]
+            if form == "chords" and step == 0:
+                for hz in triad[:3]:
+                    _add(out, 0.5 * _note(hz, 4 * beat_s, brightness, fades=0.6), at_s)
+            elif form == "broken":
+                _add(out, _note(triad[(step * 2 + place) % 4], 1.5 * beat_s, brightness), at_s)
+            elif form == "single" and rng.random() < 0.8:
+                _add(out, _note(2 * triad[int(rng.integers(4))], 0.75 * beat_s, brightness, fades=0.8), at_s)
+            if drums:
+                hit = rng.standard_normal(seconds(0.05)) * np.exp(-np.arange(seconds(0.05)) / 120)
+                _add(out, np.asarray(0.1 * hit, dtype=np.float32), at_s)
+            at_s += beat_s
+        place += 1
+    return out
+
+
+def _note(hz: float, duration_s: float, brightness: float, *, fades: float = 2.5) -> Wave:
     time = np.arange(seconds(duration_s)) / SAMPLE_RATE_HZ
     wave = sum(brightness**n * np.sin(2 * np.pi * hz * (n + 1) * time) for n in range(4) if hz * (n + 1) < 3600)
-    fade = np.exp(-time * 2.5) * np.minimum(1, time / 0.01)
+    fade = np.exp(-time * fades) * np.minimum(1, time / 0.01)
     return np.asarray(0.2 * wave * fade, dtype=np.float32)
 
 

@@ -35,7 +35,7 @@ class Speaker:
     tempo: float = 1.0
 
 
-# No voice of a split is in the other one. espeak-ng sounds least like a person, and says the other languages.
+# No voice of the test split is in another one. espeak-ng sounds least like a person, and says the other languages.
 SPEAKERS = {
     "train": (
         Speaker(engine="hibari", name="plain"),
@@ -46,6 +46,18 @@ SPEAKERS = {
         Speaker(engine="flite", name="slt", tempo=1.15, size=0.93),
         Speaker(engine="espeak-ng", name="en-us+f2"),
         Speaker(engine="espeak-ng", name="en-gb+m3"),
+    ),
+    "varied": (
+        Speaker(engine="hibari", name="plain"),
+        Speaker(engine="hibari", name="bright", pitch=1.1, size=1.04, tempo=0.92),
+        Speaker(engine="hibari", name="deep", pitch=0.75, size=0.92, tempo=1.0),
+        Speaker(engine="hibari", name="hasty", pitch=0.95, size=1.02, tempo=1.28),
+        Speaker(engine="flite", name="kal"),
+        Speaker(engine="flite", name="slt", tempo=0.9, size=1.05),
+        Speaker(engine="flite", name="kal16", tempo=1.1, size=1.06),
+        Speaker(engine="espeak-ng", name="en-us+m1"),
+        Speaker(engine="espeak-ng", name="en-gb+f5"),
+        Speaker(engine="espeak-ng", name="en-us+f3", tempo=0.9),
     ),
     "test": (
         Speaker(engine="hibari", name="man", pitch=0.65, size=0.88, tempo=0.9),
@@ -58,7 +70,7 @@ SPEAKERS = {
         Speaker(engine="espeak-ng", name="en-us+m7"),
     ),
 }
-OTHER_LANGUAGES = {"train": "+f2", "test": "+m7"}  # of espeak-ng
+OTHER_LANGUAGES = {"train": "+f2", "varied": "+m1", "test": "+m7"}  # of espeak-ng
 
 
 def speakers(split: str, language: str = "en") -> list[Speaker]:

@@ -110,6 +110,17 @@ def test_a_melody_has_no_beep(notes):
     assert ToneKind.BEEP not in kinds(music + silence(400))
 
 
+@pytest.mark.parametrize("hz", [(470.0, 940.0), (640.0, 1280.0)])
+def test_the_last_note_of_an_instrument_is_no_beep(hz):
+    assert ToneKind.BEEP not in kinds(tones.tone(hz, 400) + silence(400))
+
+
+@pytest.mark.parametrize("hz", [523.0, 880.0])
+def test_what_dies_away_is_no_beep(hz):
+    struck = np.frombuffer(tones.tone((hz,), 400), dtype="<i2") * np.exp(-2.5 * np.arange(3200) / 8000)
+    assert ToneKind.BEEP not in kinds(struck.astype("<i2").tobytes() + silence(400))
+
+
 def test_neither_has_noise_nor_a_sung_word():
     assert kinds(noisy(silence(3000), 0.1)) == []
     time = np.arange(8000) / 8000

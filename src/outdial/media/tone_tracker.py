@@ -1,7 +1,7 @@
 """The tones of a line, by the call clock: beeps, keys, fax machines, and the network's own. Pure.
 
-A beep is a tone of its own: nothing like a melody is around it, and 150 ms without a tone follow. So neither music nor
-a sung word is one.
+A beep is a tone of its own: nothing like a melody is around it, 150 ms without a tone follow, it doesn't die away as a
+struck note does, and it has no octave. So neither music nor a sung word is one.
 
 Sources: ITU-T E.180 and its supplement 2 (busy, ringback, special information tones), ITU-T T.30 (fax CNG and CED),
 ITU-T Q.23 (keys).
@@ -63,6 +63,8 @@ PURE_GLIDE, GLIDE_WINDOWS, MOSTLY_ONE_WAY = 0.9, 8, 0.85
 LONG_MS, PURE_SHORT = 260, 0.88  # a shorter tone has nothing beside it
 LOW_HZ, LOW_BEEP_MS = 720.0, 160  # voices sing so low, though not for so long
 FLAT_DB = 3.0           # how much the level of a tone varies
+FADES_DB, PURE_FADES_DB, SURELY_PURE = 3.5, 1.5, 0.95  # from its first third to its last: a note that was struck
+OCTAVE = 0.03           # of 2: a note, and its own second harmonic
 KEY_TOLERANCE = 0.02
 
 
@@ -107,6 +109,16 @@ class _Run:
     def mean_pure(self) -> float:
         inner = self.pure[1:-1]
         return sum(inner) / max(1, len(inner))
+
+    @property
+    def fades(self) -> bool:
+        """Whether it dies away, as what is struck or plucked does; a beep is as loud at its end."""
+        inner = self.dbfs[1:-1]
+        third = len(inner) // 3
+        if third < 2:
+            return False
+        least = PURE_FADES_DB if self.mean_pure >= SURELY_PURE else FADES_DB
+        return float(np.mean(inner[:third]) - np.mean(inner[-third:])) >= least
 
     @property
     def frequencies(self) -> tuple[float, ...]:
@@ -222,7 +234,8 @@ class ToneTracker:
             if is_one(tuple(self._heard)):
                 self._waits = None
                 return [_tone(kind, heard)]
-        if not (_within(heard.duration_ms, BEEP_MS) and _within(heard.hz[0], BEEP_HZ)):
+        may_be_one = _within(heard.duration_ms, BEEP_MS) and _within(heard.hz[0], BEEP_HZ)
+        if not may_be_one or run.fades or _is_octave(heard.hz):
             self._waits = None
         elif (heard.hz[0] < LOW_HZ and heard.duration_ms < LOW_BEEP_MS) or _is_one_of_busy(heard.hz):
             pass
@@ -268,6 +281,10 @@ def _key(hz: Sequence[float]) -> str | None:
             if abs(hz[0] / row_hz - 1) <= KEY_TOLERANCE and abs(hz[1] / column_hz - 1) <= KEY_TOLERANCE:
                 return key
     return None
+
+
+def _is_octave(hz: Sequence[float]) -> bool:
+    return len(hz) == 2 and abs(hz[1] / hz[0] - 2) <= 2 * OCTAVE
 
 
 def _is_one_of_busy(hz: Sequence[float]) -> bool:

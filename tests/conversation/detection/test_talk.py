@@ -43,6 +43,13 @@ def test_who_is_well_below_the_loudest_is_not_the_callee():
     assert found.behind_ms > 4000
 
 
+def test_who_talks_while_the_callee_pauses_is_apart():
+    assert spoken(windows((480, 2400), until_ms=4000), 4000).apart_ms == 0
+    assert spoken(windows((480, 2400), until_ms=6000, behind=((2800, 6000),)), 6000).apart_ms > 2500
+    of_its_own = spoken(windows((480, 2400), until_ms=4000, behind=((2400, 2600),)), 4000)
+    assert of_its_own.apart_ms == 0
+
+
 def test_who_spoke_before_somebody_nearer_is_not_the_callee_either():
     heard = windows((3200, 4000), until_ms=4800, behind=((0, 3000),))
     assert starts(spoken(heard[:90], 2880)) == [0]  # until then, nobody is nearer

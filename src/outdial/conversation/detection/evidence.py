@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from outdial.conversation.detection.heard import Heard, Window, Words
 from outdial.conversation.detection.talk import WINDOW_MS, Spoken, Talk
+from outdial.conversation.detection.wording import LIKE, NOTHING_SAID, wording
 from outdial.conversation.understanding.language import Language
 from outdial.conversation.understanding.recorded import (
     ABSENT,
@@ -38,8 +39,10 @@ PAUSE_MS = 500            # between two things somebody says
 LONG_TALK_MS = 5500       # without such a pause: people answer with less
 BEFORE_BEEP_MS = 900      # of talk: a greeting
 BEEPS_OF_MUSIC = 3        # so many are none
-BEHIND_MS, BEHIND_SHARE = 1200, 0.2  # of somebody else's talk, and how much of the callee's: a soft syllable is none
+BEHIND_MS = 450           # of somebody else's talk while the callee paused
 AFTER_BEEP_MS = 1500      # of nobody's talk: it records
+LIKE_A_TAPE, SURELY_A_TAPE, LIKE_WORDS = 0.75, 0.9, 5  # wording, and in how many words it tells; …
+LIKE_ITS_WORDS = 0.6      # … and what is told of any category
 SAME_START_MS = 300       # of one utterance, recognised twice
 NO_VOICE, SOUND_POWER = 0.3, 10**-4.2  # of what is no voice and no quiet line either
 
@@ -55,6 +58,7 @@ class Said:
     settled: AnsweredBy | None = None    # who says this, where the words alone settle it
     hello: bool = False
     known: int = 0                       # how often words were recognised
+    like: tuple[float, ...] = NOTHING_SAID  # how much their wording is each category's
 
     def kinds(self, of: Sequence[str]) -> list[str]:
         return [kind for kind in of if kind in self.cues]
@@ -63,6 +67,10 @@ class Said:
     def of_machines(self) -> bool:
         """Whether anything was said that recordings say."""
         return bool(self.kinds((*OF_MACHINES, *OF_SCREENING, *OF_MENUS, *OF_NETWORK)))
+
+    def is_like(self, category: AnsweredBy) -> float:
+        """How much their wording is that category's: 0 to 1."""
+        return self.like[LIKE.index(category)] if category in LIKE else 0.0
 
     @property
     def loops(self) -> float:
@@ -109,7 +117,7 @@ class Evidence:
 
     @property
     def talk_behind(self) -> bool:
-        return self.spoken.behind_ms >= max(BEHIND_MS, BEHIND_SHARE * self.spoken.total_ms)
+        return self.spoken.apart_ms >= BEHIND_MS
 
     @property
     def awaits_words(self) -> bool:
@@ -122,7 +130,19 @@ class Evidence:
         cues += any(map(self.has, (ToneKind.SIT, ToneKind.BUSY)))
         if self.said.settled in (AnsweredBy.MACHINE, AnsweredBy.NETWORK):
             return cues + 2
-        return cues + min(2, len(self.said.kinds((*OF_MACHINES, *OF_NETWORK))))
+        return cues + self._cues_of_words()
+
+    def _cues_of_words(self) -> int:
+        """Of phrases, two at most. The wording of all that was said is one where no phrase is heard, and a second one
+        beside a voicemail's own phrase, if nothing in it is what people say."""
+        said = self.said
+        phrases = min(2, len(said.kinds((*OF_MACHINES, *OF_NETWORK))))
+        if phrases == 2 or len(said.words) < LIKE_WORDS:
+            return phrases
+        if phrases == 0:
+            return int(said.is_like(AnsweredBy.MACHINE) + said.is_like(AnsweredBy.NETWORK) >= LIKE_A_TAPE)
+        is_voicemails = bool(said.kinds((LEAVE, TONE, MAILBOX, FULL))) and LIVE not in said.cues
+        return 2 if is_voicemails and said.is_like(AnsweredBy.MACHINE) >= SURELY_A_TAPE else 1
 
     def in_words(self, category: AnsweredBy) -> tuple[str, ...]:
         """What speaks for it, the plainest first."""
@@ -133,6 +153,8 @@ class Evidence:
         ]
         for kind in _WORDS_OF.get(category, ()):
             told += [f"said '{words}'" for words in self.said.cues.get(kind, ())[:1]]
+        if not told and category in _WORDED and self.said.is_like(category) >= LIKE_ITS_WORDS:
+            told.append(f"worded like {_WORDED[category]}")
         if category in (AnsweredBy.MACHINE, AnsweredBy.NETWORK, AnsweredBy.MENU) and self.long_talk_ms:
             told.append(f"spoke {self.long_talk_ms / 1000:.0f} s without a pause")
         if category is AnsweredBy.MACHINE and self.is_quiet_after_beep:
@@ -177,6 +199,13 @@ _WORDS_OF = {
     AnsweredBy.MENU: OF_MENUS,
     AnsweredBy.NETWORK: (*OF_NETWORK, ANNOUNCES),
     AnsweredBy.HUMAN: OF_PEOPLE,
+}
+
+_WORDED = {
+    AnsweredBy.MACHINE: "a voicemail",
+    AnsweredBy.SCREENING: "a screening service",
+    AnsweredBy.MENU: "a menu",
+    AnsweredBy.NETWORK: "an announcement of the network",
 }
 
 
@@ -225,6 +254,7 @@ class Gathering:
         if language is None:
             return Said(text=text, known=self._known)
         said = language.utterance(text)
+        own_wording = wording(language.tag)
         return Said(
             text=text,
             words=said.words,
@@ -233,4 +263,5 @@ class Gathering:
             settled=answering(said, language),
             hello=any(found.start <= 2 for found in language.greetings.find(said.words)),
             known=self._known,
+            like=NOTHING_SAID if own_wording is None else own_wording.like(said.words),
         )

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 from outdial.conversation.detection.evidence import PAUSE_MS, Evidence
+from outdial.conversation.detection.wording import LIKE
 from outdial.conversation.understanding.recorded import ABSENT, CALL_BACK, FULL, KINDS, LEAVE, MAILBOX, REACHED, TONE
 from outdial.media.tone_tracker import ToneKind
 from outdial.telephony.verdict import AnsweredBy
@@ -10,11 +11,12 @@ from outdial.telephony.verdict import AnsweredBy
 SETTLED = (AnsweredBy.MACHINE, AnsweredBy.SCREENING, AnsweredBy.MENU, AnsweredBy.NETWORK)
 TIMING = (
     "now_s", "onset_s", "talk_s", "run_s", "longest_run_s", "first_run_s", "longest_pause_s", "runs", "quiet_s",
-    "share", "behind_s", "level", "sound_s", "beep", "other_beeps", "sit", "fax", "network_tone",
+    "share", "apart_s", "level", "sound_s", "beep", "other_beeps", "sit", "fax", "network_tone",
 )  # fmt: skip
 WORDS = (
     "words", "words_a_s", "known", "questions", "loops", "hello", "first_words", "voicemail_kinds",
     *(f"said_{kind}" for kind in KINDS), *(f"settled_{one}" for one in SETTLED),
+    *(f"like_{one}" for one in LIKE),
 )  # fmt: skip
 NAMES = (*TIMING, *WORDS)
 MOST_S = 12.0  # of whatever is a time: what takes longer says nothing more
@@ -47,7 +49,7 @@ def _timing(evidence: Evidence) -> list[float]:
         float(min(8, len(runs))),
         _s(spoken.quiet_ms),
         spoken.total_ms / since_ms if since_ms else 0.0,
-        _s(spoken.behind_ms),
+        _s(spoken.apart_ms),
         max(-60.0, spoken.level_dbfs) / 10,
         _s(evidence.sound_ms),
         float(evidence.beep is not None),
@@ -72,6 +74,7 @@ def _words(evidence: Evidence) -> list[float]:
         float(len(said.kinds(_VOICEMAIL))),
         *(float(min(2, len(said.cues.get(kind, ())))) for kind in KINDS),
         *(float(said.settled is one) for one in SETTLED),
+        *said.like,
     ]
 
 

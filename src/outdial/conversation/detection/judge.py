@@ -29,10 +29,11 @@ SILENCE_MS = 5000
 FAX_TALK_MS = 1000       # who has talked for longer is no fax machine
 SPOKEN_MS = 400          # less may be no voice at all
 LIKELY_PERSON, LIKELY_WHO_ASKS = 0.6, 0.3  # to be answered; recordings seldom ask, nor say what people say
-CUES, CERTAIN = 2, 0.62  # of a machine: to hang up; …
+CUES, CERTAIN = 2, 0.55  # of a machine: to hang up; …
 CERTAIN_OF_GATE = 0.85   # … and when it asked for a name, as who may put us through does
 WITHOUT_CUE = 0.8        # to be called a machine with no cue at all, …
-WITHOUT_WORDS = 0.6      # … or a screening service or a menu with none of their words
+WITHOUT_WORDS = 0.6      # … or a screening service or a menu with none of their phrases, unless it is …
+WORDED_LIKE = 0.5        # … worded like one
 BEHIND_MS = 1700         # since the first pause: with others behind, who talks on and on may be them
 
 
@@ -79,12 +80,16 @@ def _may_be(category: AnsweredBy, evidence: Evidence, likely: Mapping[AnsweredBy
         case AnsweredBy.MACHINE | AnsweredBy.NETWORK:
             return evidence.machine_cues() >= 1 or likely[category] >= WITHOUT_CUE
         case AnsweredBy.SCREENING:
-            return bool(evidence.said.kinds(OF_SCREENING)) or likely[category] >= WITHOUT_WORDS
+            return bool(evidence.said.kinds(OF_SCREENING)) or _is_worded(category, evidence, likely)
         case AnsweredBy.MENU:
-            return bool(evidence.said.kinds(OF_MENUS)) or likely[category] >= WITHOUT_WORDS
+            return bool(evidence.said.kinds(OF_MENUS)) or _is_worded(category, evidence, likely)
         case AnsweredBy.SILENCE | AnsweredBy.UNKNOWN:
             return evidence.spoken.total_ms < SPOKEN_MS
     return True
+
+
+def _is_worded(category: AnsweredBy, evidence: Evidence, likely: Mapping[AnsweredBy, float]) -> bool:
+    return likely[category] >= WITHOUT_WORDS or evidence.said.is_like(category) >= WORDED_LIKE
 
 
 def _of_machines(likely: Mapping[AnsweredBy, float]) -> float:

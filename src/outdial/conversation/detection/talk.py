@@ -4,6 +4,7 @@ Only the near voice counts: what is well below the loudest of late is a televisi
 judged anew each time, for who is near is known only once they have spoken.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ LOUDEST_MS = 7000    # "of late"
 LOUD_DB = 9.0        # … but whatever is so near the loudest is the same voice
 SYLLABLE = 5         # windows over which levels are averaged
 JOINED_MS = 200      # a shorter pause is none
+APART_MS = 250       # from the near voice: what is as soft and nearer may be its own end
 LEAST_MS = 80        # of a voice; a click is shorter
 LONGEST_MS = 60_000  # of a call that is looked at
 
@@ -35,13 +37,15 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """What the near voice has done by `now_ms`. `behind_ms`: how long somebody further away spoke; `level_dbfs` of the
-    near voice, -100 where there was none; `loud_until_ms`: when it was last heard at about its loudest."""
+    """What the near voice has done by `now_ms`. `behind_ms`: how long something softer was heard, be it its own soft
+    syllables; `apart_ms`: … while it paused, so that somebody further away spoke. `level_dbfs` of the near voice, -100
+    where there was none; `loud_until_ms`: when it was last heard at about its loudest."""
 
     now_ms: int
     spans: tuple[Span, ...]
     behind_ms: int
     level_dbfs: float
+    apart_ms: int = 0
     loud_until_ms: int | None = None
 
     @property
@@ -103,13 +107,26 @@ class Talk:
         behind_ms += sum(span.duration_ms for span in spans) - sum(span.duration_ms for span in loud)
         loud_until_ms = int(ends[near & (level > loudest - LOUD_DB)][-1])
         return Spoken(
-            now_ms=now_ms, spans=loud, behind_ms=behind_ms, level_dbfs=loudest, loud_until_ms=loud_until_ms
+            now_ms=now_ms,
+            spans=loud,
+            behind_ms=behind_ms,
+            level_dbfs=loudest,
+            apart_ms=_apart_ms(ends[voiced], loud),
+            loud_until_ms=loud_until_ms,
         )
 
 
 def _peak(span: Span, ends: NDArray[np.int64], level: NDArray[np.float64], near: NDArray[np.bool_]) -> float:
     first, last = np.searchsorted(ends, (span.start_ms + 1, span.end_ms + 1))
     return float(level[first:last][near[first:last]].max(initial=-100.0))
+
+
+def _apart_ms(ends: NDArray[np.int64], spans: Sequence[Span]) -> int:
+    """Of windows of a voice, how many are far from all of the near one's."""
+    apart = np.ones(len(ends), dtype=np.bool_)
+    for span in spans:
+        apart &= (ends <= span.start_ms - APART_MS) | (ends > span.end_ms + APART_MS)
+    return int(np.count_nonzero(apart)) * WINDOW_MS
 
 
 def _levels(power: NDArray[np.float64], voiced: NDArray[np.bool_]) -> NDArray[np.float64]:
