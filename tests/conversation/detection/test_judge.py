@@ -40,12 +40,18 @@ def test_one_cue_never_does(heard):
 
 
 def test_nor_does_a_likelihood_that_is_not_high():
-    assert decided(greeting(text=TAPE), beep(4800), now_ms=5500, who=MACHINE, share=0.5)[1] is Decision.HOLD
+    assert decided(greeting(text=TAPE), beep(4800), now_ms=5500, who=MACHINE, share=0.4)[1] is Decision.HOLD
 
 
-def test_nor_anything_with_somebody_talking_behind():
-    heard = [*windows((480, 4480), until_ms=8000, behind=((5000, 8000),)), words(TAPE, 480, 4480), beep(4800)]
-    assert decided(heard, now_ms=8000, who=MACHINE)[1] is not Decision.HANG_UP
+def test_with_somebody_talking_behind_it_takes_a_third_cue_and_a_higher_likelihood():
+    tape = [*windows((480, 4480), until_ms=8000, behind=((5000, 8000),)), words(TAPE, 480, 4480)]
+    assert decided(tape, now_ms=8000, who=MACHINE)[1] is not Decision.HANG_UP
+    assert decided(tape, beep(4800), now_ms=8000, who=MACHINE)[1] is Decision.HANG_UP
+    assert decided(tape, beep(4800), now_ms=8000, who=MACHINE, share=0.6)[1] is not Decision.HANG_UP
+
+
+def test_who_beeps_and_is_silent_takes_less():
+    assert decided(greeting(until_ms=7500), beep(4800), now_ms=7500, who=MACHINE, share=0.45)[1] is Decision.HANG_UP
 
 
 def test_who_asks_for_a_name_takes_more():

@@ -1,8 +1,8 @@
 """The judge: who answered, and whether to speak now, hold or hang up; from evidence, and how likely each is. Pure.
 
 To take a person for a machine is far worse than the other way round. So to hang up takes two independent cues (words, a
-tone, long talk without a pause; two phrases of a tape are two), a high likelihood, and nobody talking behind. To speak
-takes only that no machine's words were heard.
+tone, long talk without a pause; two phrases of a tape are two) and a likelihood; three, and more of it, where somebody
+talks behind. To speak takes only that no machine's words were heard.
 
 And nobody waits for long while it isn't decided: that is the leash.
 """
@@ -30,7 +30,9 @@ FAX_TALK_MS = 1000       # who has talked for longer is no fax machine
 SPOKEN_MS = 400          # less may be no voice at all
 LIKELY_PERSON, LIKELY_WHO_ASKS = 0.6, 0.3  # to be answered; recordings seldom ask, nor say what people say
 CUES, CERTAIN = 2, 0.55  # of a machine: to hang up; …
-CERTAIN_OF_GATE = 0.85   # … and when it asked for a name, as who may put us through does
+CERTAIN_OF_GATE = 0.85   # … when it asked for a name, as who may put us through does; …
+CERTAIN_RECORDS = 0.4    # … when it beeped and is silent, as nobody else does; …
+CUES_BEHIND, CERTAIN_BEHIND = 3, 0.8  # … and when somebody talks behind, whose words may be those that were heard
 WITHOUT_CUE = 0.8        # to be called a machine with no cue at all, …
 WITHOUT_WORDS = 0.6      # … or a screening service or a menu with none of their phrases, unless it is …
 WORDED_LIKE = 0.5        # … worded like one
@@ -106,10 +108,18 @@ def _decision(
     if category is AnsweredBy.FAX:
         return Decision.HANG_UP
     if category in (AnsweredBy.MACHINE, AnsweredBy.NETWORK):
-        least = max(certain, CERTAIN_OF_GATE if evidence.said.kinds(OF_SCREENING) else 0.0)
-        if _of_machines(likely) >= least and evidence.machine_cues() >= CUES and not evidence.talk_behind:
+        cues, least = evidence.machine_cues(), _least_to_hang_up(evidence, certain)
+        if _of_machines(likely) >= least and cues >= (CUES_BEHIND if evidence.talk_behind else CUES):
             return Decision.HANG_UP
     return Decision.SPEAK if _may_speak(evidence, likely) else Decision.HOLD
+
+
+def _least_to_hang_up(evidence: Evidence, certain: float) -> float:
+    if evidence.said.kinds(OF_SCREENING):
+        return max(certain, CERTAIN_OF_GATE)
+    if evidence.talk_behind:
+        return max(certain, CERTAIN_BEHIND)
+    return min(certain, CERTAIN_RECORDS) if evidence.is_quiet_after_beep else certain
 
 
 def _may_speak(evidence: Evidence, likely: Mapping[AnsweredBy, float]) -> bool:
