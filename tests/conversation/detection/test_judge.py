@@ -54,6 +54,18 @@ def test_who_beeps_and_is_silent_takes_less():
     assert decided(greeting(until_ms=7500), beep(4800), now_ms=7500, who=MACHINE, share=0.45)[1] is Decision.HANG_UP
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "She can't come to the phone right now, leave your number and she'll call you back.",
+        "I'm in a meeting, just leave a message and I'll call you back.",
+    ],
+)
+def test_who_says_what_people_say_is_hung_up_on_for_a_beep_only(text):
+    assert decided(greeting(text=text), now_ms=5500, who=MACHINE)[1] is not Decision.HANG_UP
+    assert decided(greeting(text=text), beep(4800), now_ms=5500, who=MACHINE)[1] is Decision.HANG_UP
+
+
 def test_who_asks_for_a_name_takes_more():
     heard = greeting(text="At the tone, please say your name.")
     assert decided(heard, now_ms=5500, who=MACHINE, share=0.75)[1] is not Decision.HANG_UP
