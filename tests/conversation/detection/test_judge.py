@@ -58,7 +58,7 @@ def test_who_beeps_and_is_silent_takes_less():
     "text",
     [
         "She can't come to the phone right now, leave your number and she'll call you back.",
-        "I'm in a meeting, just leave a message and I'll call you back.",
+        "I can't come to the phone for long, who is this? Don't leave a message.",
     ],
 )
 def test_who_says_what_people_say_is_hung_up_on_for_a_beep_only(text):

@@ -2,8 +2,8 @@
 
 To take a person for a machine is far worse than the other way round. So to hang up takes two independent cues (words, a
 tone, long talk without a pause; two phrases of a tape are two) and a likelihood; three, and more of it, where somebody
-talks behind. And who says what people say, such as "leave me your number, he'll call you", is hung up on for a beep
-only. To speak takes only that no machine's words were heard.
+talks behind. And who says what people say, such as "leave me your number, he'll call you", is hung up on for a beep,
+or for a tape's words that settle it. To speak takes only that no machine's words were heard.
 
 And nobody waits for long while it isn't decided: that is the leash.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from outdial.conversation.detection.evidence import OF_MENUS, OF_SCREENING, Evidence
-from outdial.conversation.understanding.recorded import LIVE, PERSONAL, REPORTED
+from outdial.conversation.understanding.recorded import LIVE, REPORTED
 from outdial.media.tone_tracker import ToneKind
 from outdial.telephony.verdict import AnsweredBy
 
@@ -32,13 +32,12 @@ SPOKEN_MS = 400          # less may be no voice at all
 LIKELY_PERSON, LIKELY_WHO_ASKS = 0.6, 0.3  # to be answered; recordings seldom ask, nor say what people say
 CUES, CERTAIN = 2, 0.55  # of a machine: to hang up; …
 CERTAIN_OF_GATE = 0.85   # … when it asked for a name, as who may put us through does; …
-CERTAIN_WORDLESS = 0.62  # … when nobody knows what it said; …
 CERTAIN_RECORDS = 0.4    # … when it beeped and is silent, as nobody else does; …
 CUES_BEHIND, CERTAIN_BEHIND = 3, 0.8  # … and when somebody talks behind, whose words may be those that were heard
 WITHOUT_CUE = 0.8        # to be called a machine with no cue at all, …
 WITHOUT_WORDS = 0.6      # … or a screening service or a menu with none of their phrases, unless it is …
 WORDED_LIKE = 0.5        # … worded like one
-OF_PEOPLE_ALONE = (LIVE, PERSONAL, REPORTED)  # phrases
+OF_PEOPLE_ALONE = (LIVE, REPORTED)  # phrases
 BEHIND_MS = 1700         # since the first pause: with others behind, who talks on and on may be them
 
 
@@ -112,7 +111,8 @@ def _decision(
         return Decision.HANG_UP
     if category in (AnsweredBy.MACHINE, AnsweredBy.NETWORK):
         cues, least = evidence.machine_cues(), _least_to_hang_up(evidence, certain)
-        may_be_person = evidence.beep is None and bool(evidence.said.kinds(OF_PEOPLE_ALONE))
+        is_tape = evidence.beep is not None or evidence.said.settled is category
+        may_be_person = not is_tape and bool(evidence.said.kinds(OF_PEOPLE_ALONE))
         enough = cues >= (CUES_BEHIND if evidence.talk_behind else CUES)
         if _of_machines(likely) >= least and enough and not may_be_person:
             return Decision.HANG_UP
@@ -124,8 +124,6 @@ def _least_to_hang_up(evidence: Evidence, certain: float) -> float:
         return max(certain, CERTAIN_OF_GATE)
     if evidence.talk_behind:
         return max(certain, CERTAIN_BEHIND)
-    if not evidence.words_known:
-        return max(certain, CERTAIN_WORDLESS)
     return min(certain, CERTAIN_RECORDS) if evidence.is_quiet_after_beep else certain
 
 
