@@ -9,7 +9,7 @@ from outdial.calls.erasing import erase_recordings, erase_transcripts, lock_ende
 from outdial.calls.events import add_event
 from outdial.calls.results import Result, save_result
 from outdial.db.retention_tables import recording_removals
-from outdial.db.tables import attempts, calls
+from outdial.db.tables import attempts, call_events, calls
 from outdial.telephony.state import CallState, EndReason
 
 
@@ -73,3 +73,18 @@ async def test_what_comes_late_is_not_written_into_what_was_erased(workspace, en
     call, attempt = await workspace.call(ended.call_id), await workspace.attempt(ended.attempt_id)
     assert (call.noted, call.variables, call.recording) == ({}, {"name": "Jane"}, "recordings/x/y.wav")
     assert attempt.turns == 4
+
+
+async def test_what_tells_who_answered_stays_but_for_what_was_said(workspace, ended):
+    evidence = ["said 'let * know who'", "beep at 6.2 s, 1000 Hz"]
+    found = {"category": "screening", "evidence": evidence, "heard_ms": {evidence[0]: 2400}, "at_ms": 6300}
+    await workspace.set_call(ended.call_id, answered_by=found)
+    async with workspace.engine.begin() as conn:
+        await add_event(conn, ended.call_id, "answered_by", found)
+        await add_event(conn, ended.call_id, "answered_by", {"category": "human"})
+        await erase_transcripts(conn, [ended.call_id])
+        of_type = select(call_events.c.data).where(call_events.c.type == "answered_by")
+        told = await conn.scalars(of_type.order_by(call_events.c.id))
+        stays = {"category": "screening", "evidence": evidence[1:], "at_ms": 6300}
+        assert told.all() == [stays, {"category": "human"}]
+    assert (await workspace.call(ended.call_id)).answered_by == stays

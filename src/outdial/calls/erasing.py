@@ -106,6 +106,15 @@ def _without_words(column: str) -> str:
     return f"CASE WHEN {column} ? 'message' THEN {blank} ELSE {column} END"
 
 
+def _without_speech(column: str) -> str:
+    """Who answered: what tells it stays, but for what was said (evidence of our own detector's)."""
+    kept = f"""
+        SELECT jsonb_agg(piece) FROM jsonb_array_elements({column} -> 'evidence') AS piece
+        WHERE NOT starts_with(piece #>> '{{}}', 'said ')
+    """
+    return f"({column} - 'heard_ms') || jsonb_build_object('evidence', coalesce(({kept}), '[]'))"
+
+
 _CONSULTED = f"attempts.id = consultations.attempt_id AND {_of('attempts')}"
 _CALL = "calls.id = ANY(CAST(:call_ids AS text[]))"
 _RECORDINGS = (
@@ -125,6 +134,11 @@ _TRANSCRIPTS = (
             AND type NOT IN ('state', 'answered_by', 'outcome', 'transfer', 'unknown', 'limit', '{ERASED}',
                 'model', 'speech_used', 'speech_replaced')
     """),
+    text(f"""
+        UPDATE call_events SET data = {_without_speech('data')}
+        WHERE {_of('call_events')} AND type = 'answered_by' AND data ? 'evidence'
+    """),
+    text(f"UPDATE calls SET answered_by = {_without_speech('answered_by')} WHERE {_CALL} AND answered_by ? 'evidence'"),
     text(f"DELETE FROM call_commands WHERE {_of('call_commands')}"),
     text(f"UPDATE consultations SET brief = '' FROM attempts WHERE {_CONSULTED}"),
     text(f"DELETE FROM wrap_ups WHERE {_of('wrap_ups')} AND state = 'pending'"),

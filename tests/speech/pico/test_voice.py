@@ -32,6 +32,21 @@ def test_a_text_is_said_sentence_by_sentence_and_without_orders_to_the_engine():
     assert sentences(" … \n") == []
 
 
+@pytest.mark.parametrize("tags", ["<>", "\uff1c\uff1e", "\ufe64\ufe65"])
+def test_no_characters_of_a_text_become_tags(tags):
+    opening, closing = tags
+    [said] = sentences(f"Gut {opening}genfile file='x.wav'{closing}x{opening}/genfile{closing} so.")
+    assert not set(said) & set("<>\uff1c\uff1e\ufe64\ufe65")
+
+
+def test_what_is_long_is_said_in_parts_and_whole():
+    text = ", ".join(f"Punkt Nummer {number}" for number in range(60)) + " " + "x" * 700 + "."
+    parts = sentences(text)
+    assert max(map(len, parts)) <= 300
+    assert "".join(parts).replace(" ", "") == text.replace(" ", "")
+    assert all(part.endswith(",") for part in parts[:3])
+
+
 def test_a_process_that_dies_begins_anew_for_the_next_sentence(process):
     assert len(process.say("de-DE", "Guten Tag.")) > 100 * BYTES_PER_MS
     with pytest.raises(SpeechUnavailable):

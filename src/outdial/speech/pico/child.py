@@ -8,6 +8,8 @@ Run by its path, without the rest of Outdial. A line of JSON in (`voice`, `text`
 import json
 import sys
 
+MARKUP = str.maketrans("<>", "  ")  # tags are orders; voice.py leaves none
+
 
 def main() -> None:
     from py_nanotts import NanoTTS
@@ -16,7 +18,7 @@ def main() -> None:
     for line in sys.stdin.buffer:
         asked = json.loads(line)
         try:
-            pcm = engine.speak(asked["text"], voice=asked["voice"])
+            pcm = engine.speak(asked["text"].translate(MARKUP), voice=asked["voice"])
         except Exception:  # of a text; the next one is another
             pcm = b""
         out.write(len(pcm).to_bytes(4, "big") + pcm)

@@ -33,8 +33,11 @@ WITHIN_S = 10.0      # for a sentence; it takes a hundredth of what it lasts
 MOST_BYTES = 60 * RATE_HZ * 2
 CHILD = Path(__file__).with_name("child.py")
 
+MOST_CHARS = 300     # in one go: it reads some 15 a second
+
 _SENTENCES = re.compile(r"(?<=[.!?…])\s+")
-_MARKUP = str.maketrans("<>", "  ")  # it takes tags for orders, one of which plays files
+_PART = re.compile(rf".{{1,{MOST_CHARS}}}(?:(?<=[,;:])\s|$)|.{{1,{MOST_CHARS}}}(?:\s|$)|.{{1,{MOST_CHARS}}}", re.DOTALL)
+_MARKUP = str.maketrans("<>", "  ")  # it takes tags for orders, one of which plays files, and another one writes them
 
 
 class PicoTextToSpeech:
@@ -72,7 +75,7 @@ class PicoProcess:
                 self.close()
                 if last:
                     raise SpeechUnavailable("the offline voice of this language doesn't answer") from error
-                logger.warning("Offline voice's process began anew", extra={"voice": voice})
+                logger.warning("Offline voice restarted", extra={"voice": voice})
                 continue
             return even_out(soxr.resample(as_wave(np.frombuffer(pcm, dtype="<i2")), RATE_HZ, SAMPLE_RATE_HZ))
         raise AssertionError("unreachable")
@@ -86,7 +89,10 @@ class PicoProcess:
     def _asked(self, line: bytes) -> bytes:
         """Raises OSError."""
         if self._child is None:
-            self._child = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            # Ctrl-C is for us alone: calls go on while the server drains.
+            self._child = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            )
         child = self._child
         assert child.stdin is not None
         assert child.stdout is not None
@@ -106,7 +112,9 @@ class PicoProcess:
 
 
 def sentences(text: str) -> list[str]:
-    return [one for one in _SENTENCES.split(spoken(text.translate(_MARKUP))) if any(char.isalnum() for char in one)]
+    """What is said in one go each, without tags, whichever characters they are written in."""
+    parts = [part for one in _SENTENCES.split(spoken(spoken(text).translate(_MARKUP))) for part in _PART.findall(one)]
+    return [part.strip() for part in parts if any(char.isalnum() for char in part)]
 
 
 def speaks(language: str) -> bool:
