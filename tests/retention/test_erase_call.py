@@ -260,6 +260,9 @@ HARMLESS = {
         "outcome", "recording", "retry", "state", "traceparent", "workspace_id",
     },
     "consultations": {"answer", "attempt_id", "carrier_call_id", "carrier_refs", "owner", "price_currency"},
+    "detections": {
+        "asked", "attempt_id", "call_id", "carrier", "carrier_category", "local_category", "truth", "workspace_id",
+    },
     "do_not_call": {"actor_id", "actor_kind", "actor_name", "call_id", "number", "reason", "source", "workspace_id"},
     "erased_entries": {"call_id", "source", "workspace_id"},
     "paces": {"account_ref", "attempt_id", "carrier"},
