@@ -129,7 +129,7 @@ FINAL: Mapping[str, Any] = {"callbacks": frozenset({"completed"})}
 ALL: Mapping[str, Any] = {}
 
 SCENARIOS: dict[str, Scenario] = {  # the longest first
-    "silent": Scenario(callee="11", amd=True, answered_by="unknown", script=LONG, came_of_it=("agent", "silent")),
+    "silent": Scenario(callee="11", amd=True, answered_by="silence", script=LONG, came_of_it=("agent", "silent")),
     "stream never started": Scenario(
         callee="00", faults=((FaultKind.STREAM_NEVER_STARTED, ALL),), end="failed", error="no_media",
         came_of_it=("carrier", None),
@@ -213,6 +213,8 @@ def answered_by(scenario: Scenario, carrier: CarrierName) -> str | None:
     match scenario.answered_by:
         case "fax" if not CAPABILITIES[carrier].detection_of_fax:
             return "machine"
-        case "unknown" if not CAPABILITIES[carrier].detection_unsure:
+        case "unknown" | "silence" if not CAPABILITIES[carrier].detection_unsure:
             return "human"
+        case "silence" if carrier != "telnyx":  # nobody else has a word for it
+            return "unknown"
     return scenario.answered_by

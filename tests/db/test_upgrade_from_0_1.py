@@ -24,7 +24,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import outdial.db.migrate as migrate
-from call_counts import KINDS, check_counts, kept_charges, kept_ends
+from call_counts import KINDS, check_counts, kept_charges, kept_ends, read_books
 from db.whole_database import Rows, lost, read_rows, schema_of
 from outdial.accounts.clients import Accounts
 from outdial.accounts.genuine import Genuine
@@ -265,7 +265,8 @@ def test_the_keys_that_there_were_may_do_what_they_did(upgrade):
 async def test_stored_calls_are_counted_and_what_they_took_and_cost(upgraded):
     async with upgraded.connect() as conn:
         there_are = await check_counts(conn)
-        ends, charges = await kept_ends(conn), await kept_charges(conn, by_day=False)
+        books = await read_books(conn)
+    ends, charges = kept_ends(books), kept_charges(books, by_day=False)
     assert {kind[3] for kind in there_are} == {"queued", "ended"}
     assert {kind for _, _, kind in ends} == set(KINDS)
     currencies = {currency for _, _, _, currency in charges}

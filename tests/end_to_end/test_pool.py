@@ -61,7 +61,7 @@ async def _more_calls_than_lines(world: World, calls: Calls, customer: Customer)
 
 async def _refused(world: World, calls: Calls, customer: Customer) -> None:
     call_id = await customer.place(HUMAN)
-    await customer.until(call_id, "dialing")
+    await customer.until(call_id, "in_progress")  # hung up before, it may never be dialled
     calls.refused = await customer.ask(HUMAN, on_limit="reject")
     await customer.hang_up(call_id)
     await customer.follow(call_id)

@@ -305,7 +305,7 @@ async def test_a_page_that_only_talks_nonsense_is_hung_up_on(start):
 
 async def test_a_message_that_is_too_long_closes_the_connection(start):
     async with start() as setup, open_page(setup.simulator.base_url) as page:
-        await page.send_raw(bytes(20_000))
+        await page.send_raw(bytes(300_000))
         await page.until(lambda: page.close_code is not None)
         assert page.close_code == 1009
 
