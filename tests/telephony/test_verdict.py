@@ -87,8 +87,14 @@ def test_silence_is_a_result_when_the_time_for_one_is_over():
     assert held == known(SILENCE, evidence=("silence", DEADLINE))
     assert is_settled(held.category, held.evidence)
     assert revised(held, verdict(MACHINE), ANSWERED_AT) is None
-    replied = revised(known(SILENCE), verdict(UNKNOWN, evidence=(REPLY,)), ANSWERED_AT)
-    assert replied.category is UNKNOWN
+
+
+@pytest.mark.parametrize("evidence", [("silence",), ("silence", DEADLINE)])
+def test_who_answers_us_after_silence_is_unknown_however_late(evidence):
+    held = known(SILENCE, evidence=evidence, confidence=0.9, after_answer_ms=900)
+    replied = revised(held, verdict(UNKNOWN, evidence=(REPLY,), after_s=9), ANSWERED_AT)
+    assert replied == known(UNKNOWN, evidence=(*evidence, REPLY), after_answer_ms=9000)
+    assert revised(replied, verdict(MACHINE, evidence=("beep",)), ANSWERED_AT).category is UNKNOWN
 
 
 @pytest.mark.parametrize("ours", [DEADLINE, REPLY])

@@ -140,6 +140,8 @@ def is_settled(category: AnsweredBy, evidence: Collection[str]) -> bool:
 def _is_too_late(known: WhoAnswered, verdict: Verdict) -> bool:
     if known.category is AnsweredBy.HUMAN:
         return REPLY in known.evidence and (verdict.revises or verdict.is_ours)
+    if known.category is AnsweredBy.SILENCE and REPLY in verdict.evidence:
+        return False  # somebody is there, however late
     settled = known.category in UNDECIDED and is_settled(known.category, known.evidence)
     return settled and verdict.answered_by is not AnsweredBy.HUMAN
 
