@@ -1,12 +1,15 @@
 """A recording gives itself away by what it says, and the call takes the course that was wanted for machines."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from conversation.peers import Stage
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.opening import HEARD_OUT_MS, Greet
 from outdial.telephony.state import CallDirection, EndedBy, EndReason
-from outdial.telephony.verdict import WORDS, AnsweredBy
+from outdial.telephony.verdict import WORDS, AnsweredBy, Verdict
 
 GREETING = "Hello Jane, this is the assistant of the clinic."
 QUESTION = "Are you coming to your appointment on Monday?"
@@ -85,6 +88,17 @@ async def test_a_machine_that_never_ends_gets_its_message_all_the_same():
     end = await stage.run()
     assert end.message_delivered
     assert 30_000 <= stage.notes.turns[-1].start_ms <= 42_000
+
+
+async def test_a_beep_that_is_known_is_not_forgotten_for_an_older_record():
+    answering = Stage(ask, machine=LEAVE).session.answering
+    silent = Verdict(answered_by=AnsweredBy.MACHINE, at=datetime.now(UTC), message_end=True)
+    answering.judged(silent)
+    assert (answering.takes_message, answering.has_beeped) == (True, False)
+    answering.judged(replace(silent, beeped=True))
+    for older in (silent, replace(silent, message_end=False)):
+        answering.judged(older)
+        assert (answering.takes_message, answering.has_beeped) == (True, True)
 
 
 async def test_a_machine_that_hangs_up_meanwhile_has_ended_the_call():

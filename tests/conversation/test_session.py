@@ -17,7 +17,7 @@ from outdial.conversation.stopping import PATIENCE_S
 from outdial.media.frames import FRAME_MS
 from outdial.telephony.failures import INTERRUPTED, FailureCode
 from outdial.telephony.state import EndedBy, EndReason
-from outdial.telephony.verdict import AnsweredBy, Verdict
+from outdial.telephony.verdict import WORDS, AnsweredBy, Verdict
 
 GREETING = "Hello Jane, this is the assistant of the clinic in Main Street."
 QUESTION = "Can you make it on Monday?"
@@ -746,8 +746,10 @@ async def greet(call):
     await call.say(GREETING)
 
 
-def judged(stage, at_s, *, message_end):
-    verdict = Verdict(answered_by=AnsweredBy.MACHINE, at=datetime.now(UTC), message_end=message_end)
+def judged(stage, at_s, *, message_end, beeped=False, evidence=()):
+    verdict = Verdict(
+        answered_by=AnsweredBy.MACHINE, at=datetime.now(UTC), message_end=message_end, beeped=beeped, evidence=evidence
+    )
     stage.at(at_s, stage.session.answering.judged, verdict)
 
 
@@ -778,15 +780,38 @@ async def test_nobody_whom_a_carrier_takes_for_a_machine_waits_in_silence_for_it
     assert 3850 + HEARD_OUT_MS <= stage.notes.turns[-1].start_ms <= 3900 + 2000
 
 
-async def test_a_carrier_that_tells_the_greetings_end_late_has_the_message_begin_once_more():
+@pytest.mark.parametrize("before", [(), (3.5,)])
+async def test_a_carrier_that_tells_of_a_beep_late_has_the_message_begin_once_more(before):
     stage = with_message()
     judged(stage, 1.0, message_end=False)
-    judged(stage, 4.0, message_end=True)
+    for at_s in before:
+        judged(stage, at_s, message_end=True)
+    for at_s in (4.0, 5.0):
+        judged(stage, at_s, message_end=True, beeped=True)
     end = await stage.run()
     assert end.message_delivered
     _, first, second = stage.notes.turns
     assert (first.interrupted, second.interrupted) == (True, False)
     assert (second.text, second.start_ms) == (MESSAGE, pytest.approx(4400, abs=60))
+
+
+@pytest.mark.parametrize(
+    ("found", "over_s", "told_s"),
+    [
+        ("telnyx:machine", 3.48, 6.0),  # then greeting_no_beep_detected
+        (WORDS, 3.72, 6.2),             # then machine_end_silence
+    ],
+)
+async def test_a_message_under_way_is_not_cut_for_late_word_that_the_greeting_is_over(found, over_s, told_s):
+    stage = with_message()
+    stage.at(0.9, stage.callee_says, "You have reached Jane.", round(over_s * 1000) - 900)
+    judged(stage, 1.0, message_end=False, evidence=(found,))
+    judged(stage, told_s, message_end=True, evidence=("greeting over",))
+    end = await stage.run()
+    assert end.message_delivered
+    [message] = [turn for turn in stage.notes.turns if turn.text == MESSAGE]
+    assert not message.interrupted
+    assert message.start_ms < told_s * 1000 < message.end_ms
 
 
 @pytest.mark.parametrize("how", ["stop", "ask_hang_up"])

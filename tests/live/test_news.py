@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -74,6 +75,20 @@ async def test_a_verdict_changes_the_course_of_the_call(workspace, talking, news
     await apply_event(workspace.engine, claim.attempt_id, machine())
     await until(has_ended(workspace, claim))
     assert (await workspace.call(claim.call_id)).end_reason == "machine"
+
+
+async def test_a_beep_that_a_carrier_tells_of_reaches_the_conversation(workspace, talking, news):
+    claim = await workspace.dialed(detection={"on_machine": "leave_message", "max_wait_s": 30})
+    await talking.answered(claim)
+    answering = talking.conversations.session(claim.call_id).answering
+
+    async def has_beeped():
+        return answering.has_beeped
+
+    await apply_event(workspace.engine, claim.attempt_id, machine())
+    await apply_event(workspace.engine, claim.attempt_id, replace(machine(), beeped=True))
+    await until(has_beeped)
+    assert answering.takes_message
 
 
 async def test_a_verdict_that_is_older_than_the_stream_is_heard(workspace, talking, news):

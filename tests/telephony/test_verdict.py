@@ -125,11 +125,22 @@ def test_that_a_message_can_be_left_now_is_added_once():
     assert revised(known(HUMAN), later, ANSWERED_AT) is None
 
 
+def test_a_beep_is_news_of_a_machine_that_takes_a_message_already():
+    silent = known(MACHINE, evidence=("silence",), message_end=True)
+    beep = verdict(message_end=True, beeped=True, evidence=("beep",))
+    held = revised(silent, beep, ANSWERED_AT)
+    assert held == known(MACHINE, evidence=("silence", "beep"), message_end=True, beeped=True)
+    assert revised(held, beep, ANSWERED_AT) is None
+    assert revised(held, verdict(message_end=True, is_ours=True, evidence=("words",)), ANSWERED_AT).beeped
+    assert not revised(held, verdict(UNKNOWN, evidence=(REPLY,)), ANSWERED_AT).beeped
+
+
 @pytest.mark.parametrize(
     "held",
     [
         known(UNKNOWN),
         known(MACHINE, evidence=("beep", "greeting"), confidence=0.5, after_answer_ms=1, message_end=True),
+        known(MACHINE, message_end=True, beeped=True),
     ],
 )
 def test_what_is_held_is_stored_and_read(held):

@@ -119,7 +119,10 @@ class Answering:
         if self.verdict is None:
             return True
         known = WhoAnswered(
-            category=self.verdict.answered_by, evidence=self.verdict.evidence, message_end=self.verdict.message_end
+            category=self.verdict.answered_by,
+            evidence=self.verdict.evidence,
+            message_end=self.verdict.message_end,
+            beeped=self.verdict.beeped,
         )
         new = revised(known, verdict, None)
         return new is not None and new.category is verdict.answered_by
@@ -128,7 +131,8 @@ class Answering:
         """Whether it comes back from the call's record, as it was before what is known of this machine."""
         assert self.verdict is not None
         if verdict.answered_by in MACHINES:
-            return self.takes_message and not verdict.message_end
+            knows_as_much = verdict.message_end and (verdict.beeped or not self.has_beeped)
+            return self.takes_message and not knows_as_much
         return self.is_by_words or self.verdict.revises
 
     def _listened_until_ms(self, start_ms: int) -> int | None:
@@ -174,6 +178,11 @@ class Answering:
     def takes_message(self) -> bool:
         """Whether a machine is known to record by now."""
         return self.verdict is not None and self.verdict.message_end
+
+    @property
+    def has_beeped(self) -> bool:
+        """Whether a verdict tells of a machine's beep; further ones are in `beeps`."""
+        return self.verdict is not None and self.verdict.beeped
 
     @property
     def _is_settled(self) -> bool:

@@ -57,9 +57,10 @@ class Message:
 
     @property
     def begins_again(self) -> bool:
-        """Whether it was begun too early: only now the machine has beeped, or the carrier tells the greeting's end."""
+        """Whether it was begun too early: only now the machine has beeped. That its greeting is over is no news
+        to a message under way: a machine that records is silent."""
         answering = self._answering
-        return answering.beeps > self._beeps or (self._heard_out and answering.takes_message)
+        return answering.beeps > self._beeps or (self._heard_out and answering.has_beeped)
 
     async def _greeting_ends(self, call: AtMachine, message: str) -> None:
         """Be silent until the machine takes a message, but not for longer than it is silent itself: our own detector

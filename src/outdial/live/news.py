@@ -79,6 +79,7 @@ def _as_verdict(answered_by: WhoAnswered) -> Verdict:
         at=clock.now(),
         evidence=answered_by.evidence,
         message_end=answered_by.message_end,
+        beeped=answered_by.beeped,
     )
 
 

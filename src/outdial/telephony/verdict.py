@@ -50,11 +50,11 @@ UNDECIDED = frozenset({AnsweredBy.UNKNOWN, AnsweredBy.SILENCE})  # whoever it is
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Answering machine detection's result. `message_end` says that a message can be left now, `confidence` (0 to
-    1) how sure its finder is, where that is told. `revises`: it comes from who has heard more than there was for the
-    verdict before (our own detector), and found two independent cues of a machine. `is_ours`: it is our own
-    detector's. On the call clock, as far as that is known: `at_ms`, when it was found, and `heard_ms`, which of the
-    evidence was heard when."""
+    """Answering machine detection's result. `message_end` says that a message can be left now, `beeped` that the
+    machine's beep was heard, `confidence` (0 to 1) how sure its finder is, where that is told. `revises`: it comes from
+    who has heard more than there was for the verdict before (our own detector), and found two independent cues of a
+    machine. `is_ours`: it is our own detector's. On the call clock, as far as that is known: `at_ms`, when it was
+    found, and `heard_ms`, which of the evidence was heard when."""
 
     answered_by: AnsweredBy
     at: datetime
@@ -62,6 +62,7 @@ class Verdict:
     confidence: float | None = None
     detection_ms: int | None = None
     message_end: bool = False
+    beeped: bool = False
     revises: bool = False
     is_ours: bool = False
     at_ms: int | None = None
@@ -79,6 +80,7 @@ class WhoAnswered:
     confidence: float | None = None
     after_answer_ms: int | None = None
     message_end: bool = False
+    beeped: bool = False
     at_ms: int | None = None
     heard_ms: Mapping[str, int] = field(default_factory=dict)
 
@@ -86,6 +88,7 @@ class WhoAnswered:
         told = asdict(self) | {"evidence": list(self.evidence)}
         unknown = {"at_ms"} if self.at_ms is None else set()
         unknown |= set() if self.heard_ms else {"heard_ms"}
+        unknown |= set() if self.beeped else {"beeped"}
         return {name: value for name, value in told.items() if name not in unknown}
 
     @classmethod
@@ -96,6 +99,7 @@ class WhoAnswered:
             confidence=stored.get("confidence"),
             after_answer_ms=stored.get("after_answer_ms"),
             message_end=bool(stored.get("message_end")),
+            beeped=bool(stored.get("beeped")),
             at_ms=stored.get("at_ms"),
             heard_ms=stored.get("heard_ms") or {},
         )
@@ -105,10 +109,10 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     """Who answered, now that `verdict` has come; None when it says nothing new.
 
     The first verdict that says something stays. A later one of the same category may add that a message can be left
-    now, and one of our own detector may add evidence. A machine, a screening service or a menu that our own detector
-    finds later takes the place of a person. What finds a machine too late (after DEADLINE or REPLY) only adds its
-    evidence: a person may be talking by then. Words alone tell of a voicemail behind a screening service or a menu. All
-    evidence is kept, in the order in which it came; the time is that of the first of a category.
+    now, or that there was a beep, and one of our own detector may add evidence. A machine, a screening service or a
+    menu that our own detector finds later takes the place of a person. What finds a machine too late (after DEADLINE or
+    REPLY) only adds its evidence: a person may be talking by then. Words alone tell of a voicemail behind a screening
+    service or a menu. All evidence is kept, in the order in which it came; the time is that of the first of a category.
     """
     if known is None:
         return _held(verdict, verdict.answered_by, verdict.evidence, _after_answer_ms(verdict, answered_at))
@@ -119,13 +123,14 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     if DEADLINE in verdict.evidence and known.category is AnsweredBy.SILENCE:
         return replace(known, evidence=evidence)  # which is a result, though not the last word
     if REPLY in verdict.evidence and known.category in MACHINES:  # found at the same moment, and not obeyed
-        return replace(known, category=AnsweredBy.UNKNOWN, evidence=evidence, confidence=None, message_end=False)
+        unknown = replace(known, category=AnsweredBy.UNKNOWN, evidence=evidence, confidence=None)
+        return replace(unknown, message_end=False, beeped=False)
     if not _is_news(known, verdict):
         return None
     if known.category is verdict.answered_by:
         held = _held(verdict, known.category, evidence, known.after_answer_ms)
-        message_end = verdict.message_end or known.message_end
-        return replace(held, message_end=message_end, at_ms=known.at_ms, heard_ms=known.heard_ms)
+        message_end, beeped = verdict.message_end or known.message_end, verdict.beeped or known.beeped
+        return replace(held, message_end=message_end, beeped=beeped, at_ms=known.at_ms, heard_ms=known.heard_ms)
     held = _held(verdict, verdict.answered_by, evidence, _after_answer_ms(verdict, answered_at))
     return replace(held, heard_ms=known.heard_ms)
 
@@ -160,7 +165,8 @@ def _is_news(known: WhoAnswered, verdict: Verdict) -> bool:
         return False
     has_evidence = not set(verdict.evidence) <= set(known.evidence)
     has_evidence &= known.category in MACHINES
-    return (verdict.message_end and not known.message_end) or (verdict.is_ours and has_evidence)
+    adds = (verdict.message_end and not known.message_end) or (verdict.beeped and not known.beeped)
+    return adds or (verdict.is_ours and has_evidence)
 
 
 def _held(
@@ -172,6 +178,7 @@ def _held(
         confidence=verdict.confidence,
         after_answer_ms=after_answer_ms,
         message_end=verdict.message_end,
+        beeped=verdict.beeped,
         at_ms=verdict.at_ms,
         heard_ms=verdict.heard_ms,
     )

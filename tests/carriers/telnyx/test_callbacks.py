@@ -112,7 +112,8 @@ def test_both_kinds_of_detection_are_understood(premium):
         carrier_call=CarrierCall(id=CALL.id),
     )
     ended = read(f"call.machine.{premium}greeting.ended", result="beep_detected").event
-    assert (ended.answered_by, ended.message_end) == (AnsweredBy.MACHINE, True)
+    assert (ended.answered_by, ended.message_end, ended.beeped) == (AnsweredBy.MACHINE, True, True)
+    assert not read(f"call.machine.{premium}greeting.ended", result="no_beep_detected").event.beeped
     assert ended.evidence == ("telnyx:greeting_beep_detected",)
     for kind in ("detection", "greeting"):
         assert read(f"call.machine.{premium}{kind}.ended", result="parrot").event is None

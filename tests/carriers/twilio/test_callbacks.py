@@ -86,6 +86,7 @@ def test_detection_tells_who_answered_and_whether_to_leave_a_message(answered_by
         evidence=(f"twilio:{answered_by}",),
         detection_ms=3120,
         message_end=message_end,
+        beeped=answered_by == "machine_end_beep",
         carrier_call=CarrierCall(id=CALL_SID),
     )
 

@@ -109,9 +109,12 @@ def test_detection_names_the_call_differently():
         at=AT,
         evidence=("vonage:beep_start",),
         message_end=True,
+        beeped=True,
         carrier_call=CarrierCall(id=UUID),
     )
     assert read(status="human").event.message_end is False
+    timeout = read(status="machine", sub_state="beep_timeout").event
+    assert (timeout.message_end, timeout.beeped) == (True, False)
 
 
 def test_the_region_of_a_call_is_kept_with_it():

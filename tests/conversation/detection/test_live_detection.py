@@ -157,6 +157,7 @@ async def test_a_message_waits_for_the_beep_and_is_left_whole():
     assert 7800 < message.start_ms < 9000
     assert any(each.startswith("beep at 7.") for each in call.own[-1].evidence)
     assert call.own[-1].message_end
+    assert call.own[-1].beeped
 
 
 async def test_without_a_beep_the_silence_after_the_greeting_is_enough():
@@ -166,6 +167,20 @@ async def test_without_a_beep_the_silence_after_the_greeting_is_enough():
     assert end.message_delivered
     assert 7700 <= call.ours[0].start_ms <= 8000
     assert "silence after the greeting" in call.own[-1].evidence
+
+
+@pytest.mark.parametrize("beep_s", [None, 37.5, 38.8])  # before and after its silence is told of
+async def test_a_greeting_that_lasts_too_long_gets_the_message_once_unless_it_beeps(beep_s):
+    call = Call(MachinePolicy(action="leave_message", message=lambda call: MESSAGE * 4, by=DetectedBy.LOCAL))
+    call.says(0.5, TAPE, 5500)
+    for at_s in range(7, 37):
+        call.says(at_s, "Or call my office.", 700)
+    if beep_s:
+        call.hears(beep_s, tone(400, 1000))
+    end = await call.run()
+    assert end.message_delivered
+    assert [turn.interrupted for turn in call.ours] == ([True, False] if beep_s else [False])
+    assert call.own[-1].message_end, "it was silent while we talked"
 
 
 async def test_another_beep_has_the_message_begin_once_more_and_no_third_time():

@@ -141,6 +141,7 @@ def greeting_ended(result: str, *, at: datetime, carrier_call: CarrierCall) -> V
         at=at,
         evidence=(f"telnyx:greeting_{result}",),
         message_end=True,
+        beeped=result == "beep_detected",
         carrier_call=carrier_call,
     )
 

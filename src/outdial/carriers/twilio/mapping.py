@@ -113,6 +113,7 @@ def verdict(
         evidence=(f"twilio:{answered_by}",),
         detection_ms=detection_ms,
         message_end=message_end,
+        beeped=answered_by == "machine_end_beep",
         carrier_call=carrier_call,
     )
 

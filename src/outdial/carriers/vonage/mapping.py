@@ -110,6 +110,7 @@ def verdict(status: str, *, sub_state: str = "", at: datetime, carrier_call: Car
         at=at,
         evidence=(f"vonage:{sub_state if sub_state in MESSAGE_END else status}",),
         message_end=status == "machine" and sub_state in MESSAGE_END,
+        beeped=status == "machine" and sub_state == "beep_start",
         carrier_call=carrier_call,
     )
 

@@ -206,11 +206,12 @@ class LiveDetection:
         self._close_stream()
         told = told if has_beeped else (*told, HEARD_OUT)
         self._answering.heard_out = not has_beeped
-        self._answering.detected(self._verdict(AnsweredBy.MACHINE, spoken.now_ms, told, message_end=True))
+        verdict = self._verdict(AnsweredBy.MACHINE, spoken.now_ms, told, message_end=True, beeped=has_beeped)
+        self._answering.detected(verdict)
 
     def _verdict(
         self, category: AnsweredBy, at_ms: int, evidence: tuple[str, ...], *, confidence: float | None = None,
-        message_end: bool = False,
+        message_end: bool = False, beeped: bool = False,
     ) -> Verdict:  # fmt: skip
         return Verdict(
             answered_by=category,
@@ -219,6 +220,7 @@ class LiveDetection:
             confidence=confidence,
             detection_ms=at_ms + self._how.late_ms,
             message_end=message_end,
+            beeped=beeped,
             revises=category in MACHINES,
             is_ours=True,
             at_ms=at_ms,
