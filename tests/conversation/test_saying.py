@@ -13,6 +13,7 @@ from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import CallEnded, SpeechFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.saying import Saying
+from outdial.conversation.synthesis import Synthesis
 from outdial.conversation.transcript import Transcript
 from outdial.conversation.turns import TurnState
 from outdial.conversation.understanding.turn_phrases import turn_phrases
@@ -473,6 +474,20 @@ async def test_who_gives_up_saying_something_is_not_heard_any_longer(alone):
     assert alone.voice.running == 0
     assert alone.floor.turn is TurnState.THINKING
     assert (await alone.saying.speak("Once more.", interruptible=True)).complete
+
+
+async def test_a_key_is_pressed_to_its_end_whatever_words_were_said_before_it(alone, monkeypatch):
+    monkeypatch.setattr(Synthesis, "word_ends_ms", list(range(10, 5000, 20)))
+    assert (await alone.saying.speak(GREETING, interruptible=True)).complete
+    spoken = len(alone.carrier.ear())
+    pressing = asyncio.create_task(alone.saying.press("123456"))
+    await asyncio.sleep(0.05)
+    await alone.saying.finish_word()
+    await pressing
+    heard = b"".join(frame for _, frame in alone.carrier.ear()[spoken:])
+    count = len(heard) // (16 * 2 * tones.KEY_MS) + 1
+    assert heard == tones.keys("123456"[:count])[: len(heard)]
+    assert len(heard) // 16 % (2 * tones.KEY_MS) in (0, tones.KEY_MS)
 
 
 async def test_keys_there_are_none_of_change_nothing(alone):

@@ -206,7 +206,7 @@ class Saying:
 
     async def finish_word(self) -> None:
         """Say no more than that."""
-        ends_ms = [] if self._synthesis is None else self._synthesis.word_ends_ms
+        ends_ms = [] if self._playback is None or self._synthesis is None else self._synthesis.word_ends_ms
         if (said := self._media_line.finish_word(ends_ms)) is not None:
             await asyncio.wait({said}, timeout=WORD_S)
 
