@@ -4,12 +4,16 @@ import asyncio
 
 import pytest
 
+from conversation.peers import Stage
+from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.commands import Say
 from outdial.conversation.straight_audio import Speech
+from outdial.telephony.verdict import AnsweredBy
 from outdial.testing import Phone, run
 from outdial.testing.engines import sound
 
 WORDS = "One two three four five six seven eight nine ten."
+MESSAGE = "Please call the clinic back on Monday."
 
 
 class Ears:
@@ -147,6 +151,54 @@ def test_somebody_from_outside_is_given_the_floor():
     phone = run(call())
     assert len(wanted) == 1
     assert phone.lines == ["agent: One moment."]
+
+
+WORD, PAUSE = sound(1500, 400), bytes(16 * 100)
+
+
+class Talks:
+    """An agent that says ten words, 500 ms each, one after the other; `said`: what was heard of them."""
+
+    def __init__(self, *, whole):
+        self.said = Speech()
+        self._is_whole = whole
+
+    async def __call__(self, call):
+        self.said.text = WORDS
+        self.said.feed((WORD + PAUSE) * 10)
+        if self._is_whole:
+            self.said.finish()
+        async with call.straight(Ears()) as line:
+            line.speak(self.said)
+            await until_over(line, self.said)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("at_s", [1.1, 1.3, 1.45])
+async def test_a_word_is_finished_before_a_machine_has_its_message(at_s, whole):
+    agent = Talks(whole=whole)
+    stage = Stage(agent, machine=MachinePolicy(action="leave_message", message=lambda call: MESSAGE, max_wait_s=30))
+    stage.at(at_s, stage.answered_by, AnsweredBy.MACHINE)
+    end = await stage.run()
+    assert end.message_delivered
+    said, message = stage.notes.turns
+    assert message.text == MESSAGE
+    assert said.interrupted
+    assert WORDS.startswith(said.text)
+    assert said.text
+    assert agent.said.played_ms % 500 == 400
+    assert at_s * 1000 - 100 <= said.end_ms <= at_s * 1000 + 700
+    assert (agent.said.is_done, agent.said.interrupted) == (True, False)
+
+
+@pytest.mark.parametrize("end", ["stop", "ask_hang_up"])
+async def test_who_hangs_up_waits_for_no_word(end):
+    agent = Talks(whole=True)
+    stage = Stage(agent)
+    stage.at(1.1, stage.carrier.stop if end == "stop" else stage.session.ask_hang_up)
+    await stage.run()
+    assert stage.now_s() == pytest.approx(1.1, abs=0.05)
+    assert agent.said.played_ms == pytest.approx(1100, abs=50)
 
 
 def test_who_sends_without_end_is_not_played_without_end():

@@ -12,6 +12,7 @@ KEPT_FRAMES = 40   # of what was sent: what the carrier still holds is said agai
 BACK_FRAMES = 15   # … the quietest of so many frames before it: between two words
 SILENT = 1 / 30    # of the loudest frame before and behind a hold: there is no voice in it
 WORD_FRAMES = 35   # a word is mostly over within so many; …
+WORD_S = 1.5       # … with what the carrier holds of it; …
 PAUSE_FRAMES = 4   # … and so many silent ones are behind it: in a word, before a "t", there are fewer
 
 
@@ -21,7 +22,7 @@ class Playback:
 
     __slots__ = (
         "_is_shortened", "_pump", "_rest", "begun", "complete", "done", "end_ms", "fed", "finished", "frames",
-        "heard_ms", "held", "mark", "recent", "sent", "start_ms",
+        "heard_ms", "held", "is_last_word", "mark", "recent", "sent", "start_ms",
     )  # fmt: skip
 
     def __init__(self, mark: str = "", pump: Callable[[], None] = lambda: None) -> None:
@@ -31,6 +32,7 @@ class Playback:
         self.frames: deque[bytes] = deque()
         self.recent: deque[bytes] = deque(maxlen=KEPT_FRAMES)  # the newest that were sent
         self.finished = False              # no more audio will be fed
+        self.is_last_word = False          # nothing is said behind it
         self.held = False                  # silent for the moment, and …
         self.heard_ms = 0                  # … so much of it was heard before
         self.fed = 0                       # frames fed, and …
@@ -74,6 +76,7 @@ class Playback:
     def shorten(self, word_ends_ms: Sequence[int]) -> None:
         """Leave out all that comes behind the word which is sent just now: behind the first of `word_ends_ms` that is
         still to come, or where nothing is known of words, at the next pause, or at the quietest moment."""
+        self.is_last_word = True
         sent_ms = self.sent * FRAME_MS
         end_ms = next((ms for ms in word_ends_ms if ms >= sent_ms), None)
         kept = WORD_FRAMES + 1 if end_ms is None else -(-(end_ms - sent_ms) // FRAME_MS)

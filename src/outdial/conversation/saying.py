@@ -11,7 +11,7 @@ from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import Said, SpeechFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.own_words import has_been_asked, is_own
-from outdial.conversation.playback import Playback
+from outdial.conversation.playback import WORD_S, Playback
 from outdial.conversation.sounds import Looped
 from outdial.conversation.spoken_ahead import SpokenAhead
 from outdial.conversation.stopping import first_of, stop
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 ENOUGH_WORDS = 4     # to tell what is being said; "hello, this is" may be "hello, this is she"
 MURMUR_MS = 800      # two short words
 REMEMBERED = 8       # of our utterances, and when they were said
-WORD_S = 1.5         # the longest word, and what the carrier holds of it
 
 
 class Saying:

@@ -4,6 +4,7 @@ and what that says comes as sound. Nothing is recognised or synthesised here.
 Its audio is played by the call's media line, in time; what was heard of it is known by the carrier's marks.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Protocol
 
 from outdial.conversation.floor import Floor
 from outdial.conversation.media_line import MediaLine
-from outdial.conversation.playback import Playback
+from outdial.conversation.playback import WORD_S, Playback
 from outdial.conversation.transcript import MS_PER_CHAR, ReplyTimes, Transcript, heard_part
 from outdial.conversation.turn_times import TurnTimes
 from outdial.conversation.turns import TurnEvent, TurnState
@@ -230,6 +231,8 @@ class StraightAudio:
             yield self
         finally:
             self._media_line.unfollow(self)
+            if (playback := self._playback) is not None and playback.is_last_word:
+                await asyncio.wait({playback.done}, timeout=WORD_S)
             self._cut(interrupted=False)
             if self._floor.turn is TurnState.LISTENING:
                 self._floor.move(TurnEvent.NO_REPLY)
