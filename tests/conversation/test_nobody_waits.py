@@ -18,7 +18,7 @@ from outdial.conversation.detection.heard import Window, Words
 from outdial.conversation.detection.live_detection import Followed, LiveDetection
 from outdial.conversation.detection.talk import WINDOW_MS, Span
 from outdial.conversation.gates import Gates
-from outdial.conversation.opening import Greet
+from outdial.conversation.opening import HEARD_OUT_MS, Greet
 from outdial.conversation.understanding.language import language_of
 from outdial.media.frames import FRAME_BYTES, FRAME_MS
 from outdial.telephony.verdict import AnsweredBy, DetectedBy, Verdict
@@ -227,6 +227,33 @@ async def test_whenever_a_person_speaks(how):
         await call.run()
         long = [wait for wait in silences(call, spans) if is_long(wait[0])]
         assert long == [], (seed, spans, [(turn.text, turn.start_ms) for turn in call.notes.turns])
+
+
+def says_hello(*spans):
+    """Whoever says so in each of them, as it is heard."""
+    heard = [Words(at_ms=end + 400, span=Span(start_ms=start, end_ms=end), text="Hello?") for start, end in spans]
+    for window_ms in range(WINDOW_MS, 12_000, WINDOW_MS):
+        speaks = any(start < window_ms <= end for start, end in spans)
+        heard.append(Window(at_ms=window_ms, voice=0.95 if speaks else 0.02, power=0.01 if speaks else 1e-8))
+    return heard
+
+
+@pytest.mark.parametrize("takes_s", [0.1, 1.5, 3.0, None])
+@pytest.mark.parametrize("span", [(200, 700), (1000, 1400), (1700, 2100), (1900, 2250), (2000, 2600)])
+async def test_who_is_taken_for_a_machine_waits_neither_for_words_nor_for_a_silence_that_was_there(span, takes_s):
+    call = Call(says_hello(span), "carrier, wrong", takes_s=takes_s)
+    end = await call.run()
+    assert end.message_delivered
+    assert [wait for wait in silences(call, [span]) if is_long(wait[0])] == [], call.notes.turns
+    assert call.notes.lines[-1] == f"agent: {MESSAGE}"
+
+
+async def test_who_speaks_again_before_the_message_is_heard_out():
+    """The silence that was there counts for nothing then."""
+    call = Call(says_hello((1500, 1900), (2600, 4000)), "carrier, wrong")
+    await call.run()
+    message = call.notes.turns[-1]
+    assert (message.text, message.start_ms) == (MESSAGE, pytest.approx(4000 + HEARD_OUT_MS, abs=300))
 
 
 # -- stored openings -----------------------------------------------------------------------------------------------

@@ -69,10 +69,10 @@ class Dialogue:
         self.notice = Notice(language=facts.reading.language)  # until it is given the session's
         self.whispers = Whispers()
         self.hung_up = self._recognition_was_late = False  # hung up by the agent, while the callee was there
+        self._quiet_since_ms: int | None = None  # at its end
         self._responded = responded  # to be told that the callee speaks, or presses a key
         self._media_line = media_line
-        self._control = control
-        self._journal = journal
+        self._journal, self._control = journal, control
         self._transcript = transcript
         self._background = Background()
         self._floor = Floor()
@@ -81,7 +81,7 @@ class Dialogue:
         )
         self._hearing = self._listening.hearing
         self._hearing.on_heard = responded
-        turn_taking = facts.turn_taking
+        turn_taking, language = facts.turn_taking, facts.reading.language
         self._hearing.endpointing = turn_taking.endpointing
         self._hearing.is_ours = Echo(media_line.outgoing).is_ours
         self._saying = Saying(
@@ -89,7 +89,6 @@ class Dialogue:
             turn_taking.words,
         )  # fmt: skip
         self._sounds = SoundFetching(engines.sounds, self._floor, journal, self._saying.fill)
-        language = facts.reading.language
         self._leaving = Transferring(self.call_id, control, self._floor, media_line, self._saying, language)
         self._listening.on_words, self._listening.counts = self._words, self._saying.counts
         self._listening.on_partial = self._saying.partial_words
@@ -144,7 +143,12 @@ class Dialogue:
         if not self._floor.has_ended:
             self._floor.end()
             self._courtesy.agent_acts()
-            self._hearing.disable()
+            self._quiet_since_ms = self._hearing.disable()
+
+    def follows(self, before: "Dialogue | None") -> None:
+        """Directly: who waits for the end of what is said counts the silence that was there already, of both sides."""
+        if before is not None and before._quiet_since_ms is not None:
+            self._hearing.quiet_before_ms = max(before._quiet_since_ms, self._media_line.silent_since_ms)
 
     async def finish_word(self) -> None:
         """The call is over for this agent; what it is saying ends between two words."""
@@ -152,12 +156,16 @@ class Dialogue:
         await self._saying.finish_word()
         await self._floor.is_left(SETTLE_S)
 
-    async def settle(self) -> None:
-        """Wait a little for the callee's last words, then let go of everything."""
+    async def leave(self) -> None:
+        """Until somebody else may have the call: nobody speaks here any more, or is about to be connected."""
         self.end()
-        await self._saying.ahead.let_go()
         if (transfer := self._outside.transfer) is not None:
             await asyncio.wait({transfer}, timeout=TRANSFER_S)  # whether the call goes on depends on it
+        await self._floor.is_left(SETTLE_S)
+
+    async def settle(self) -> None:
+        """Once it has left: wait a little for the callee's last words, then let go of everything."""
+        await self._saying.ahead.let_go()
         await self._background.finish(SETTLE_S, patience_s=PATIENCE_S)
         self._hearing.forget()
 

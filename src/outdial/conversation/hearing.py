@@ -33,6 +33,7 @@ RECENT_FRAMES = max(STRETCH_MS, PRE_ROLL_MS) // FRAME_MS + 8  # a window is work
 NEARER_MS = 160              # of it were heard before that was noticed
 MAX_FRAMES = 150             # kept in all; the detector, too, gives up what is 2 s old
 MAX_UTTERANCE_MS = LONGEST_TURN_MS  # somebody reading a novel, or a radio
+KNOWN_QUIET_MS = 1450        # of what another has heard; who speaks just now is noticed in the rest of any silence
 DEAF_MS = 1000               # without a window: the carrier has stopped sending audio
 
 
@@ -89,6 +90,7 @@ class Hearing:
         self.is_ours: IsOurs = lambda heard, end_ms: False
         self.on_heard: Callable[[], object] = lambda: None  # at the first voice of the callee
         self.loud_ms = 0       # when the callee was last heard at about its loudest
+        self.quiet_before_ms: int | None = None  # since when nobody spoke, as known to who has listened until now
         self._since_ms = 0     # when the last utterance ended, or it began to listen
         self._heard = False
         self._loud_frames = 0  # while no detector ran
@@ -101,16 +103,20 @@ class Hearing:
         """Detect voice from now on. (An announcement nobody may interrupt needs no detector.)"""
         if self._stream is None:
             self._stream = self._voice_activity.open(self._window)
-            self._since_ms = self._now_ms()
+            now_ms = self._now_ms()
+            known_ms, self.quiet_before_ms = self.quiet_before_ms, None
+            self._since_ms = now_ms if known_ms is None else min(now_ms, max(known_ms, now_ms - KNOWN_QUIET_MS))
             self._gate = SpeechGate()
             self._frames.clear()
 
-    def disable(self) -> None:
-        """Ends the utterance that is being spoken."""
+    def disable(self) -> int | None:
+        """Ends the utterance that is being spoken. Since when nobody speaks; None where that isn't known."""
+        was_enabled = self.enabled
         if self._stream is not None:
             self._stream.close()
             self._stream = None
         self._end_early()
+        return self._since_ms if was_enabled else None
 
     def forget(self) -> None:
         """Nobody listens any more: the audio that was kept is let go of."""

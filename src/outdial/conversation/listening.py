@@ -174,9 +174,9 @@ class Listening:
     @contextmanager
     def attentive(self) -> Iterator[None]:
         """Listen to the callee, whose words are no reply yet: we haven't spoken. See `heard_so_far`."""
-        self._attentive_since_ms = self.hearing.quiet_since_ms()
         self.hearing.asked = NO_ANSWER
         self._take_turn()
+        self._attentive_since_ms = self.hearing.quiet_since_ms()
         try:
             yield
         finally:

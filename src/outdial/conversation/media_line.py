@@ -291,6 +291,11 @@ class MediaLine:
         """The call clock at an instant of the event loop's."""
         return 0 if self._began is None else round((at - self._began) * 1000)
 
+    @property
+    def silent_since_ms(self) -> int:
+        """When the last of what was sent has reached, or will reach, the callee's ear."""
+        return round(self._playout_ms)
+
     def heard_ms(self) -> int:
         """How much of what is being played the callee has heard by now."""
         return 0 if self._playing is None else self._heard_ms(self._playing, self.now_ms())

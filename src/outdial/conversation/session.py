@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import Any, cast
 
+from outdial.background import Background
 from outdial.conversation.answering import Answering
 from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
 from outdial.conversation.commands import Command, refusal
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 VERDICT_WAIT_S = 30.0    # of detection, which a carrier is asked to end within about that time
 AFTER_CALL_S = 10.0      # for the agent's own work once the call is over
+LAST_WORDS_S = 20.0      # at most, until they are written down; a dialogue waits for much less
 GOODBYE_S = 6.0          # the longest sentence said to a callee whose call we cut
 
 
@@ -47,8 +49,7 @@ class Session:
         self._facts = facts
         self._gate = AtGate(agent, facts.machine.gates, facts.turn_taking.words)
         self._engines = engines.of_call()
-        self._journal = journal
-        self._control = control
+        self._journal, self._control = journal, control
         self._transcript = Transcript(journal, self._callee_replied)
         self._now = asyncio.get_running_loop().time
         self.answering = Answering(
@@ -56,6 +57,7 @@ class Session:
             self._gate.told,
         )  # fmt: skip
         self._dialogue: Dialogue | None = None
+        self._settling = Background()          # dialogues that are over: nobody waits in silence for their words
         self._news = asyncio.Event()           # one of the following has changed
         self.lost = asyncio.Event()            # the audio broke off in the middle: the call ends as AUDIO_LOST
         self.replied = asyncio.Event()         # the callee has answered us: what finds a machine now comes too late
@@ -78,23 +80,28 @@ class Session:
         The media line is left as it is: whoever runs the session first notes why the call ends, then closes it.
         """
         async with aclosing(self._engines.recognition):
-            return await self._run(start_timeout_s)
+            try:
+                reason = await self._run(start_timeout_s)
+            finally:
+                await self._settling.finish(LAST_WORDS_S)
+            return self._ended(reason)
 
-    async def _run(self, start_timeout_s: float) -> SessionEnd:
+    async def _run(self, start_timeout_s: float) -> EndReason:
         if not await self.starts(start_timeout_s):
-            if self._hang_up_asked:
-                return self._ended(EndReason.COMPLETED)
-            self._failure = INTERRUPTED if self._is_cut else NO_MEDIA
-            return self._ended(EndReason.FAILED)
+            if not self._hang_up_asked:
+                self._failure = INTERRUPTED if self._is_cut else NO_MEDIA
+            return EndReason.COMPLETED
         self._end_by = self._now() + self._facts.max_duration_s
         if not self.answering.is_machine:
             if await self._hold(self._gate.run, until=lambda: self.answering.is_machine or self._is_cut, begins=True):
                 await self._wait_for_verdict()
             elif self._is_cut and not self.answering.is_machine:
                 return await self._cut_off()
+        if not self.answering.is_machine:
+            await self._settling.finish(LAST_WORDS_S)
         if self.answering.is_machine:
             return await self._machine_answered()
-        return self._ended(EndReason.MACHINE if self._gate.nobody_came else EndReason.COMPLETED)
+        return EndReason.MACHINE if self._gate.nobody_came else EndReason.COMPLETED
 
     async def starts(self, timeout_s: float) -> bool:
         """Whether the carrier's audio begins within this time; not when the call is to be hung up before."""
@@ -128,7 +135,8 @@ class Session:
             dialogue.end()
             failure = await stop(task)
             self.media_line.clear()
-            await dialogue.settle()
+            await dialogue.leave()
+            self._settling.start(dialogue.settle(), name=f"last words of {self._facts.call_id}")
         if finished and (task.cancelled() or failure is not None):
             self._failure = failure_of(failure)
             if self._failure is AGENT_FAILED:
@@ -140,8 +148,7 @@ class Session:
         end. Where a message is to be left to a machine, that is waited for; who a human is, is known long before, and
         whoever has spoken and is silent now doesn't wait for long."""
         if self._may_be_machine and self.responded.is_set():
-            hear_out = cast(AgentCoroutine, Dialogue.hear_out)
-            await self._hold(hear_out, until=lambda: not self._may_be_machine, ends=False)
+            await self._hold(cast(AgentCoroutine, Dialogue.hear_out), lambda: not self._may_be_machine, ends=False)
             return
         by = min(self._end_by, self._now() + VERDICT_WAIT_S)
         while self._may_be_machine and self._now() < by:
@@ -155,6 +162,7 @@ class Session:
         dialogue.judged(self.answering.category, is_due=self.answering.may_speak)
         if not self.answering.is_machine:  # whose message has nothing to do with it
             dialogue.notice = self.notice
+        dialogue.follows(self._dialogue)
         if begins:
             dialogue.picking_up.opening = self._facts.turn_taking.opening
             dialogue.on_words = self.answering.heard
@@ -162,14 +170,13 @@ class Session:
             dialogue.end()
         return dialogue
 
-    async def _machine_answered(self) -> SessionEnd:
+    async def _machine_answered(self) -> EndReason:
         """Leave the message, if there is one and the machine takes it; else hang up."""
         if not self._leaves_message:
             self._ends(EndedBy.AGENT)
-            return self._ended(EndReason.MACHINE)
-        if not await self._leave_message() and self._is_cut:
+        elif not await self._leave_message() and self._is_cut:
             self._ends(EndedBy.SYSTEM)
-        return self._ended(EndReason.COMPLETED if self._message.is_delivered else EndReason.MACHINE)
+        return EndReason.COMPLETED if self._message.is_delivered else EndReason.MACHINE
 
     async def _leave_message(self) -> bool:
         """As `_hold`. Once more after another beep: only then has the machine begun to record."""
@@ -179,7 +186,7 @@ class Session:
         again = message.begins_again and not self._is_ending
         return again and await self._hold(message.leave, until=lambda: self._is_cut)
 
-    async def _cut_off(self) -> SessionEnd:
+    async def _cut_off(self) -> EndReason:
         """The callee hears that the conversation breaks off, unless there is hurry."""
 
         async def say_goodbye(call: LiveCall) -> None:
@@ -190,7 +197,7 @@ class Session:
             self._end_by = max(self._end_by, self._now() + 2 * GOODBYE_S)
             await self._hold(say_goodbye, until=lambda: not self._goodbye)
         self._failure = INTERRUPTED
-        return self._ended(EndReason.FAILED)
+        return EndReason.FAILED
 
     def _ended(self, reason: EndReason) -> SessionEnd:
         heard = self.responded.is_set() or (None if self._dialogue is None else False)
