@@ -1,12 +1,14 @@
 """Whose an attempt is: from the stream that opens it to the worker that takes it over."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import insert
 
 from outdial.calls.advance import apply_event
+from outdial.calls.events import add_event
 from outdial.calls.ownership import Lease, let_go_transferred, renew_leases, take_over, take_stream, unattended
 from outdial.calls.transfers import begin_transfer, refuse_transfer
 from outdial.calls.workers import Worker
@@ -48,6 +50,23 @@ async def test_what_was_said_in_earlier_attempts_is_counted(workspace, claim):
     async with workspace.engine.begin() as conn:
         await conn.execute(insert(turns), [said | {"seq": seq} for seq in (1, 2)])
     assert (await taken(workspace, claim)).turns == 2
+
+
+@pytest.mark.parametrize("skew_s", [-5, 0, 5])
+async def test_how_long_ago_we_were_told_of_the_answer_is_by_our_clock_alone(workspace, claim, skew_s):
+    began = time.monotonic()
+    carriers_now = datetime.now(UTC) + timedelta(seconds=skew_s)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, at=carriers_now)
+    answered = await taken(workspace, claim)
+    assert answered.attempt.answered_at == carriers_now
+    assert 0 <= answered.told_ago_ms <= (time.monotonic() - began) * 1000 + 50
+
+
+async def test_an_answer_of_another_attempt_or_none_yet_is_not_this_ones(workspace, claim):
+    earlier = {"state": CallState.IN_PROGRESS, "attempt": 7, "at": PAST.isoformat()}
+    async with workspace.engine.begin() as conn:
+        await add_event(conn, claim.call_id, "state", earlier)
+    assert (await taken(workspace, claim)).told_ago_ms is None
 
 
 async def test_a_token_that_is_not_good_changes_nothing(workspace, claim):

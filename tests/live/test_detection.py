@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -16,11 +16,30 @@ from outdial.calls.ownership import Lease, take_stream
 from outdial.calls.records import DetectionWanted
 from outdial.conversation.call_facts import Engines
 from outdial.db.tables import call_events
-from outdial.live.detection import await_verdict, detection_of, note_verdicts
+from outdial.live.detection import await_verdict, detection_of, late_ms_of, note_verdicts
 from outdial.live.given import facts_of
 from outdial.telephony.state import CallState
 from outdial.telephony.verdict import WORDS, AnsweredBy, DetectedBy, Verdict
 from workspace import Agents, until
+
+
+@pytest.mark.parametrize("resolution_s", [0.000001, 0.001, 1.0])  # Telnyx's, Vonage's, Twilio's instants
+@pytest.mark.parametrize("skew_s", [-5.0, -1.5, 0.0, 1.5, 5.0])
+@pytest.mark.parametrize("told_ago_ms", [None, 0, 300, 1800])
+def test_no_carriers_clock_has_the_callee_wait_longer_ago_than_we_know_ourselves(resolution_s, skew_s, told_ago_ms):
+    true_ago_s = 0.2 + (told_ago_ms or 0) / 1000
+    carriers = (datetime.now(UTC) - timedelta(seconds=true_ago_s)).timestamp() + skew_s
+    answered_at = datetime.fromtimestamp(carriers // resolution_s * resolution_s, UTC)
+    late_ms = late_ms_of(SimpleNamespace(attempt=SimpleNamespace(answered_at=answered_at), told_ago_ms=told_ago_ms))
+    assert 0 <= late_ms <= (told_ago_ms or 0)
+    if skew_s <= 0:
+        assert late_ms == (told_ago_ms or 0)
+    if skew_s == 5:
+        assert late_ms == 0
+
+
+def test_who_was_never_answered_by_the_carriers_word_has_not_waited():
+    assert late_ms_of(SimpleNamespace(attempt=SimpleNamespace(answered_at=None), told_ago_ms=900)) == 0
 
 
 @pytest.mark.parametrize("is_judged", [False, True])

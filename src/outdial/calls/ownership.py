@@ -37,7 +37,7 @@ from outdial.calls.workers import is_dead
 from outdial.db import hot
 from outdial.db.engine import autocommit, reading
 from outdial.db.hot import Hot
-from outdial.db.tables import agents, attempts, calls, turns
+from outdial.db.tables import agents, attempts, call_events, calls, turns
 from outdial.lines.seats import has_seat_at, is_elsewhere
 from outdial.telephony.failures import INTERRUPTED
 from outdial.telephony.state import CallState, Ending, EndReason
@@ -68,7 +68,8 @@ class Lease:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """A call whose audio has come to us. `noted` and `turns` are of earlier attempts, or from before the call was
-    transferred; `returned`: it is back because that came to nothing. `disclosure`: what its agent has to disclose."""
+    transferred; `returned`: it is back because that came to nothing. `disclosure`: what its agent has to disclose.
+    `told_ago_ms`: how long we had known by then, by the database's clock, that the attempt was answered."""
 
     attempt: AttemptRecord
     call: CallRecord
@@ -77,6 +78,7 @@ class Answered:
     turns: int
     returned: Returned | None = None
     disclosure: str | None = None
+    told_ago_ms: int | None = None
 
     @property
     def attempt_id(self) -> str:
@@ -115,7 +117,9 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
             return None
         attempt = AttemptRecord.of(attempt_row)
         call_id = attempt.call_id
-        row = (await hot.execute(conn, _CALL, {"the_call": call_id})).mappings().one()
+        of_call = {"the_call": call_id, "the_number": str(attempt.number)}
+        row = (await hot.execute(conn, _CALL, of_call)).mappings().one()
+        told_ago = row["told_ago"]
         return Answered(
             attempt=attempt,
             call=CallRecord.of(row),
@@ -124,6 +128,7 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
             turns=row["turns"],
             returned=returned,
             disclosure=row["to_disclose"],
+            told_ago_ms=None if told_ago is None else round(told_ago.total_seconds() * 1000),
         )
 
 
@@ -302,7 +307,14 @@ def _taking() -> ReturningUpdate[Any]:
 def _call_of_stream() -> Select[Any]:
     said = select(func.coalesce(func.max(turns.c.seq), 0)).where(turns.c.call_id == calls.c.id)
     disclosure = select(agents.c.disclosure).where(agents.c.id == calls.c.agent_id).scalar_subquery()
-    more = (said.scalar_subquery().label("turns"), disclosure.label("to_disclose"))
+    told = select(func.clock_timestamp() - func.min(call_events.c.at)).where(  # at: not data's, which is a carrier's
+        call_events.c.call_id == calls.c.id,
+        call_events.c.type == "state",
+        call_events.c.data["state"].astext == CallState.IN_PROGRESS,
+        call_events.c.data["attempt"].astext == bindparam("the_number", type_=Text),
+    )
+    told_ago = told.scalar_subquery().label("told_ago")
+    more = (said.scalar_subquery().label("turns"), disclosure.label("to_disclose"), told_ago)
     query = select(*CALL_COLUMNS, calls.c.variables, calls.c.noted, *more)
     return query.where(calls.c.id == bindparam("the_call", type_=Text))
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from outdial.conversation.endpointing import LONGEST_TURN_MS, Endpointing, Patience, TurnSoFar, WordEndpointing
 from outdial.conversation.near_voice import NearVoice
+from outdial.conversation.opening import unheard_ms
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.turns import WINDOW_MS, SpeechGate, SpeechPaused, SpeechResumed, SpeechStarted
 from outdial.conversation.understanding.turn_phrases import turn_phrases
@@ -76,6 +77,7 @@ class Hearing:
         self._stream: VoiceStream | None = None
         self._frames: deque[tuple[int, bytes]] = deque(maxlen=MAX_FRAMES)  # that belong to no utterance (yet)
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=RECENT_FRAMES)
+        self._first_ms: int | None = None  # when the first frame began
         self._audio_ms = 0   # end of the newest frame
         self._window_ms = 0  # when the newest window was reported, and …
         self._at_ms = 0      # … when it was spoken
@@ -138,6 +140,10 @@ class Hearing:
         """Since when nobody has been heard, as far as it has listened; now while somebody speaks."""
         return self._since_ms if self.enabled and self.current is None else self._now_ms()
 
+    def unheard_ms(self) -> int:
+        """How long whoever hasn't spoken is to be listened to yet, at least."""
+        return unheard_ms(self._first_ms, self._now_ms())
+
     def check(self) -> None:
         """Ends an utterance of which no more audio comes; windows end all others."""
         if self._now_ms() - self._window_ms >= DEAF_MS:
@@ -145,6 +151,8 @@ class Hearing:
 
     def audio(self, pcm: bytes, at_ms: int) -> None:
         """A frame that was spoken until `at_ms`. It belongs to an utterance when the detector has come as far as it."""
+        if self._first_ms is None:
+            self._first_ms = at_ms - len(pcm) // BYTES_PER_MS
         self._recent.append((at_ms, pcm))
         if self._stream is not None:
             self._frames.append((at_ms, pcm))

@@ -21,6 +21,10 @@ TALK_MS = 6500         # without an end: a person's greeting is shorter
 LOUD_SILENCE_MS = 1500 # after the loudest of it; what goes on may be a television
 RECORDED_TALK_MS = 20_000
 
+LISTENED_MS = 500      # at least, to audio, before who hasn't spoken is spoken to; however late the stream has come
+CREDIT_MS = 1000       # at most, for what the callee has waited before our stream opened
+NO_AUDIO_MS = 2000     # after the stream's start, without any audio: nobody can be heard
+
 
 class Greet(StrEnum):
     """Who speaks first on a call that we have placed."""
@@ -52,6 +56,12 @@ class OpeningSoFar:
     is_human: bool = False
     is_due: bool = False
     is_due_now: bool = False
+
+
+def unheard_ms(first_ms: int | None, now_ms: int) -> int:
+    """How long whoever hasn't spoken is to be listened to yet, whatever else is known; by the call clock. `first_ms`:
+    when the first frame began, None while none has come."""
+    return max(0, (NO_AUDIO_MS if first_ms is None else first_ms + LISTENED_MS) - now_ms)
 
 
 class Opening(Protocol):

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 from outdial.conversation.floor import Floor
 from outdial.conversation.listening import Listening
-from outdial.conversation.opening import SILENCE_MS, HeardSoFar, Opening, OpeningSoFar
+from outdial.conversation.opening import CREDIT_MS, HeardSoFar, Opening, OpeningSoFar
 from outdial.conversation.turn_words import TurnWords
 from outdial.telephony.verdict import AnsweredBy
 
 LOOK_MS = 100  # how often it is looked at whether the time has come
 DUE_S = 0.3    # our own detector's word that it is our turn is its word on what is heard just now
-LATE_LEAST_MS = 500  # of listening, however late the stream has come
 
 
 class PickingUp:
@@ -70,12 +69,19 @@ class PickingUp:
         """With the floor: until we are to speak. What the callee has said, as far as it is known by then. `faint`
         voices count, too."""
         with self._listening.attentive():
-            while (left_ms := opening.left_ms(self._so_far(faint))) != 0:
+            while (left_ms := self._left_ms(opening, self._so_far(faint))) != 0:
                 await self._floor.wait(LOOK_MS if left_ms is None else min(left_ms, LOOK_MS))
                 self._listening.hearing.check()
                 if self._floor.is_wanted(callee_speaks=self._listening.hearing.current is not None):
                     await self._listening.make_way()
             return self._so_far(faint).heard.words or ""
+
+    def _left_ms(self, opening: Opening, so_far: OpeningSoFar) -> int | None:
+        """Nobody is spoken to over a hello that we couldn't hear yet."""
+        left_ms = opening.left_ms(so_far)
+        if left_ms is None or so_far.heard.talk_ms or so_far.is_human or so_far.is_due:
+            return left_ms
+        return max(left_ms, self._listening.hearing.unheard_ms())
 
     def _so_far(self, faint: bool) -> OpeningSoFar:
         answered_by, due_at = self._answered_by(), self._due_at
@@ -91,4 +97,4 @@ class PickingUp:
         """Who hasn't spoken has waited since the answer."""
         if heard.talk_ms:
             return heard
-        return replace(heard, silence_ms=heard.silence_ms + min(self._late_ms, SILENCE_MS - LATE_LEAST_MS))
+        return replace(heard, silence_ms=heard.silence_ms + min(self._late_ms, CREDIT_MS))

@@ -71,9 +71,13 @@ def detection_of(
 
 
 def late_ms_of(answered: Answered) -> int:
-    """How long ago the call was answered, as far as that is known by now."""
-    answered_at = answered.attempt.answered_at
-    return 0 if answered_at is None else max(0, round((clock.now() - answered_at).total_seconds() * 1000))
+    """How long ago the call was answered, as far as that is known by now. A carrier's clock is not ours: by one clock
+    alone we know for how long we had been told, and it was no less; what is more is taken for a clock that is off."""
+    answered_at, told_ago_ms = answered.attempt.answered_at, answered.told_ago_ms
+    if answered_at is None or told_ago_ms is None:
+        return 0
+    by_carrier_ms = round((clock.now() - answered_at).total_seconds() * 1000)
+    return max(0, min(by_carrier_ms, told_ago_ms))
 
 
 async def note_verdicts(engine: AsyncEngine, attempt_id: str, answering: Answering, tasks: Background) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from conversation.detection.calls import beep, evidence, windows, words
 from outdial.conversation.detection.judge import Decision, judge
+from outdial.conversation.detection.talk import WINDOW_MS
 from outdial.media.tone_tracker import ToneKind
 from outdial.telephony.verdict import AnsweredBy
 
@@ -83,6 +84,15 @@ def test_a_fax_is_hung_up_on_at_once_and_who_speaks_is_none():
 def test_nobody_spoke_for_two_seconds():
     assert decided(windows(until_ms=1920), now_ms=1920)[1] is Decision.HOLD
     assert decided(windows(until_ms=2016), now_ms=2016)[1] is Decision.SPEAK
+
+
+@pytest.mark.parametrize(("first_ms", "speaks_ms"), [(0, 2000), (400, 2000), (1700, 2200), (3000, 3500)])
+def test_audio_that_comes_late_is_listened_to_before_anybody_is_said_not_to_have_spoken(first_ms, speaks_ms):
+    heard = [one for one in windows(until_ms=4000) if one.at_ms - WINDOW_MS >= first_ms]
+    by_time = {one.at_ms: decided([each for each in heard if each.at_ms <= one.at_ms], now_ms=one.at_ms)[1]
+               for one in heard}  # fmt: skip
+    first = next(at_ms for at_ms, decision in by_time.items() if decision is Decision.SPEAK)
+    assert speaks_ms <= first <= speaks_ms + 2 * WINDOW_MS
 
 
 @pytest.mark.parametrize(("quiet_ms", "decision"), [(320, Decision.HOLD), (480, Decision.SPEAK)])

@@ -92,6 +92,10 @@ class Call(Stage):
         frames = [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm) // FRAME_BYTES * FRAME_BYTES, FRAME_BYTES)]
         self.at(at_s, self.carrier.mouth.extend, frames)
 
+    def without_audio(self, *, until_s):
+        self.carrier.muted = until_s > 0
+        self.at(until_s, setattr, self.carrier, "muted", False)
+
     def says(self, at_s, text, ms):
         self.at(at_s, self.callee_says, text, ms)
 
@@ -288,9 +292,35 @@ async def test_the_end_of_a_ringback_before_the_hello_is_nobody():
 async def test_a_stream_that_opens_late_has_nobody_wait_two_more_seconds():
     call = Call(late_ms=1800)
     await call.run()
-    assert call.ours[0].start_ms < 1000
-    assert call.own[0].detection_ms >= 1800 + 500
+    assert 1000 <= call.ours[0].start_ms <= 1200
+    assert call.own[0].detection_ms >= 1800 + 1000
     assert call.own[0].evidence[0].startswith("nobody spoke in ")
+
+
+@pytest.mark.parametrize(
+    ("first_s", "late_ms", "least_ms"),
+    [(0.0, 0, 1800), (0.4, 0, 1800), (1.7, 0, 2180), (0.0, 1000, 1000), (0.4, 1000, 1000), (1.7, 1000, 2180)],
+)
+async def test_who_has_not_spoken_is_listened_to_for_half_a_second_whenever_the_audio_comes(first_s, late_ms, least_ms):
+    call = Call(late_ms=late_ms)
+    call.without_audio(until_s=first_s)
+    await call.run()
+    assert least_ms <= call.ours[0].start_ms <= least_ms + 300
+
+
+async def test_without_any_audio_our_first_word_comes_after_two_seconds():
+    call = Call(late_ms=1000)
+    call.without_audio(until_s=4)
+    await call.run()
+    assert 2000 <= call.ours[0].start_ms <= 2200
+
+
+async def test_a_hello_in_audio_that_comes_late_is_not_spoken_into():
+    call = Call()
+    call.without_audio(until_s=1.7)
+    call.says(1.8, "Hello?", 600)
+    await call.run()
+    assert call.ours[0].start_ms > 2400
 
 
 async def test_nobody_who_has_answered_us_is_judged_any_more():

@@ -54,3 +54,11 @@ def test_who_spoke_before_somebody_nearer_is_not_the_callee_either():
     heard = windows((3200, 4000), until_ms=4800, behind=((0, 3000),))
     assert starts(spoken(heard[:90], 2880)) == [0]  # until then, nobody is nearer
     assert starts(spoken(heard, 4800)) == [3200]
+
+
+def test_how_much_was_heard_counts_from_the_first_window():
+    late = [one for one in windows((2400, 3200), until_ms=4000) if one.at_ms > 1696]
+    assert (spoken(late, 4000).from_ms, spoken(late, 4000).heard_ms) == (1696, 2304)
+    assert spoken(late[:10], 2016).heard_ms == 320
+    assert spoken(windows(until_ms=4000), 4000).heard_ms == 4000
+    assert spoken([], 4000).heard_ms == 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from outdial.conversation.detection.evidence import OF_MENUS, OF_SCREENING, Evidence
+from outdial.conversation.opening import LISTENED_MS
 from outdial.conversation.understanding.recorded import LIVE, REPORTED
 from outdial.media.tone_tracker import ToneKind
 from outdial.telephony.verdict import AnsweredBy
@@ -130,7 +131,7 @@ def _least_to_hang_up(evidence: Evidence, certain: float) -> float:
 def _may_speak(evidence: Evidence, likely: Mapping[AnsweredBy, float]) -> bool:
     spoken = evidence.spoken
     if not spoken.spans:
-        return spoken.now_ms >= NOBODY_MS
+        return spoken.now_ms >= NOBODY_MS and spoken.heard_ms >= LISTENED_MS
     if spoken.quiet_ms >= MACHINE_QUIET_MS or spoken.loud_quiet_ms >= LOUD_QUIET_MS:
         return True
     first = spoken.runs(LIKELY_QUIET_MS)[0]

@@ -23,7 +23,7 @@ from outdial.conversation.detection.recorded_audio import EVERY_WINDOWS, power_o
 from outdial.conversation.detection.talk import VOICE, Span
 from outdial.conversation.detection.words_wanted import WordsWanted
 from outdial.conversation.media_line import MediaLine
-from outdial.conversation.opening import HEARD_OUT_MS
+from outdial.conversation.opening import CREDIT_MS, HEARD_OUT_MS, LISTENED_MS
 from outdial.conversation.understanding.recorded import FULL
 from outdial.media.echo import STRETCH_MS, Echo
 from outdial.media.frames import BYTES_PER_MS
@@ -36,7 +36,6 @@ from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict
 logger = logging.getLogger(__name__)
 
 KEPT_MS = 10_000          # of audio, to be recognised
-LATE_LEAST_MS = 500       # of listening, however late the stream has come
 HEARD_OUT = "silence after the greeting"
 
 
@@ -67,6 +66,7 @@ class LiveDetection:
         self._echo = Echo(line.outgoing)
         self._recognitions = Background()
         self._pcm = bytearray()    # the newest KEPT_MS, until …
+        self._first_ms: int | None = None  # when the first frame began
         self._audio_ms = 0
         self._windows = 0
         self._shared: tuple[int, int] | None = None  # the dialogue's words: when they began, and when they were known
@@ -81,6 +81,8 @@ class LiveDetection:
         self._answering.on_words = self._dialogues_words
 
     def on_audio(self, pcm: bytes, at_ms: int) -> None:
+        if self._first_ms is None:
+            self._first_ms = at_ms - len(pcm) // BYTES_PER_MS
         if self._stream is not None:
             missing_ms = at_ms - len(pcm) // BYTES_PER_MS - self._audio_ms
             if self._pcm and missing_ms > 0:
@@ -238,8 +240,8 @@ class LiveDetection:
 
     @property
     def _nobody_ms(self) -> int:
-        """From when on who hasn't spoken is spoken to: a callee has waited since the answer."""
-        return max(LATE_LEAST_MS, NOBODY_MS - self._how.late_ms)
+        """From when on who hasn't spoken is spoken to: a callee has waited since the answer, but is listened to."""
+        return max((self._first_ms or 0) + LISTENED_MS, NOBODY_MS - min(self._how.late_ms, CREDIT_MS))
 
     @property
     def _from_ms(self) -> int:

@@ -37,9 +37,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """What the near voice has done by `now_ms`. `behind_ms`: how long something softer was heard, be it its own soft
-    syllables; `apart_ms`: … while it paused, so that somebody further away spoke. `level_dbfs` of the near voice, -100
-    where there was none; `loud_until_ms`: when it was last heard at about its loudest."""
+    """What the near voice has done by `now_ms`. `from_ms`: when the audio began. `behind_ms`: how long something
+    softer was heard, be it its own soft syllables; `apart_ms`: … while it paused, so that somebody further away spoke.
+    `level_dbfs` of the near voice, -100 where there was none; `loud_until_ms`: when it was last heard at about its
+    loudest."""
 
     now_ms: int
     spans: tuple[Span, ...]
@@ -47,6 +48,12 @@ class Spoken:
     level_dbfs: float
     apart_ms: int = 0
     loud_until_ms: int | None = None
+    from_ms: int = 0
+
+    @property
+    def heard_ms(self) -> int:
+        """How much has been heard: the first audio may come long after the call clock's start."""
+        return self.now_ms - self.from_ms
 
     @property
     def loud_quiet_ms(self) -> int:
@@ -84,19 +91,23 @@ class Talk:
         self._voice: list[float] = []
         self._power: list[float] = []
         self._end_ms: list[int] = []
+        self._from_ms: int | None = None
 
     def window(self, at_ms: int, voice: float, power: float) -> None:
         """One window, heard until `at_ms`. `voice`: the probability of one; `power` relative to full scale."""
+        if self._from_ms is None:
+            self._from_ms = at_ms - WINDOW_MS
         if at_ms <= LONGEST_MS:
             self._voice.append(voice)
             self._power.append(power)
             self._end_ms.append(at_ms)
 
     def spoken(self, now_ms: int) -> Spoken:
+        from_ms = now_ms if self._from_ms is None else self._from_ms
         voiced = np.array(self._voice, dtype=np.float32) >= VOICE
         ends = np.array(self._end_ms, dtype=np.int64)
         if not voiced.any():
-            return Spoken(now_ms=now_ms, spans=(), behind_ms=0, level_dbfs=-100.0)
+            return Spoken(now_ms=now_ms, spans=(), behind_ms=0, level_dbfs=-100.0, from_ms=from_ms)
         level = _levels(np.array(self._power, dtype=np.float64), voiced)
         of_late = level[voiced & (ends > ends[-1] - LOUDEST_MS)]
         loudest = float((of_late if len(of_late) else level[voiced]).max())
@@ -113,6 +124,7 @@ class Talk:
             level_dbfs=loudest,
             apart_ms=_apart_ms(ends[voiced], loud),
             loud_until_ms=loud_until_ms,
+            from_ms=from_ms,
         )
 
 
