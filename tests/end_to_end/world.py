@@ -448,8 +448,8 @@ def part_heard(pcm: bytes, channel: NDArray[np.int16]) -> float:
 
 
 def keys(channel: NDArray[np.int16]) -> str:
-    """The keys whose tones (ITU-T Q.23) are in a channel, each as often as it was pressed: a gap of one window is a
-    tone's, for between two keys there are 40 ms at the least (Q.24)."""
+    """The keys whose tones (ITU-T Q.23) are in a channel, each as often as it was pressed: between two of ours there
+    are 100 ms. A shorter gap is a tone's, whose frames came late."""
     windows = channel[: len(channel) // 160 * 160].reshape(-1, 160).astype(np.float64)
     time = np.arange(160) / 8000
     strength = {
@@ -463,10 +463,8 @@ def keys(channel: NDArray[np.int16]) -> str:
         DTMF_KEYS[row][column] if is_key else ""
         for row, column, is_key in zip(rows.argmax(axis=0), columns.argmax(axis=0), pure, strict=True)
     ]
-    whole = [
-        before if not key and before == after else key
-        for before, key, after in zip(["", *heard], heard, [*heard[1:], ""], strict=False)
-    ]
+    runs = [(key, len(list(windows))) for key, windows in itertools.groupby(heard)]
+    whole = (key for key, length in runs if key or length > 3)
     return "".join(key for key, _ in itertools.groupby(whole))
 
 
