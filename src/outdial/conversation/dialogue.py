@@ -102,6 +102,7 @@ class Dialogue:
             self._floor, self._listening, words, lambda: self.answered_by, detected=detected, late_ms=facts.late_ms
         )
         self._outside = FromOutside(self, self._floor, self._saying, self._listening, media_line, self._background)
+        self._is_straight = False  # keys aren't ours to take meanwhile
         self.on_words: Callable[[int, str], object] = lambda start_ms, text: None  # of the callee, until a pause
 
     @property
@@ -130,7 +131,7 @@ class Dialogue:
     def digit(self, digit: str, at_ms: int) -> None:
         self._responded()
         self._journal.event("digit", {"at_ms": at_ms})  # which one may be part of a card number
-        if self._listening.digit(digit, at_ms):
+        if not self._is_straight and self._listening.digit(digit, at_ms):
             self._saying.digit()
 
     def judged(self, answered_by: AnsweredBy | None, *, is_due: bool) -> None:
@@ -274,8 +275,12 @@ class Dialogue:
         async with self._our_turn():
             self._hearing.disable()
             audio = StraightAudio(self._floor, self._media_line, self._transcript, ears, self.on_words, self._responded)
-            async with audio.opened():
-                yield audio
+            self._is_straight = True
+            try:
+                async with audio.opened():
+                    yield audio
+            finally:
+                self._is_straight = False
 
     async def send_digits(self, digits: str) -> None:
         async with self._verb():

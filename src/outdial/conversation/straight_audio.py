@@ -29,7 +29,7 @@ class Ears(Protocol):
         """PCM16 at 8000 Hz, spoken until `at_ms` of the call clock."""
         ...
 
-    def sees_digit(self, digit: str) -> None: ...
+    def sees_digit(self, digit: str, at_ms: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +209,10 @@ class StraightAudio:
         self._transcript.callee(text, start_ms, max(start_ms, end_ms))
         self._told(start_ms, text)
 
+    def callee_pressed(self, keys: str, first_ms: int, last_ms: int) -> None:
+        """Keys that are an entry."""
+        self._transcript.callee_pressed(keys, first_ms, last_ms)
+
     # -- waiting -----------------------------------------------------------------------------------------------
 
     @property
@@ -245,7 +249,7 @@ class StraightAudio:
         self._ears.hears(pcm, at_ms)
 
     def on_digit(self, digit: str, at_ms: int) -> None:
-        self._ears.sees_digit(digit)
+        self._ears.sees_digit(digit, at_ms)
         self._floor.wake()
 
     def on_closed(self, *, orderly: bool) -> None: ...

@@ -215,6 +215,7 @@ class Doing:
             warm = None if target.warm is None else target.warm.filled(self._texts.to_say, brief)
             await self._call.transfer(number, failed=f"{self._talk.place}{target.name}", warm=warm)
         except TransferFailed as failed:  # the call's record says why
+            self._quiet.broken()
             return await self._back(target, failed.result.value)
         return False
 

@@ -13,8 +13,12 @@ class Quiet:
         self._now = now
         self._since = now()
 
-    def broken(self) -> None:
-        self._since = self._now()
+    @property
+    def ago_s(self) -> float:
+        return self._now() - self._since
+
+    def broken(self, ago_s: float = 0.0) -> None:
+        self._since = self._now() - ago_s
 
     def left_s(self, most_s: float) -> float:
         return max(0.0, self._since + most_s - self._now())

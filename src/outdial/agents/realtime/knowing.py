@@ -1,10 +1,15 @@
 """What a realtime model's server knows of the conversation: of one call, whatever became of its sessions."""
 
-from outdial.agents.llm.chat import CalleeSaid, Message, ToolCall
+from outdial.agents.llm.chat import CalleeSaid, Message, Remark, ToolCall
 from outdial.agents.llm.history import shortened
 from outdial.agents.realtime import protocol
 from outdial.agents.realtime.items import answer, items_of
 from outdial.agents.realtime.link import Link
+
+BROKE_OFF = Remark(
+    "The connection to you broke off for a moment. What the callee said just then may be lost: go on, and ask them to "
+    "say it again if you need it."
+)
 
 
 class Knowing:

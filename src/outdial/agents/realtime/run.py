@@ -7,6 +7,7 @@ said as they are written, the end) is done between two stretches of that, by the
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from outdial import clock
@@ -22,7 +23,7 @@ from outdial.agents.llm.quiet import Quiet
 from outdial.agents.llm.run import BEGIN, run_llm
 from outdial.agents.llm.talking import MAX_DIGITS, heard_as, told_by
 from outdial.agents.llm.texts import Texts
-from outdial.agents.llm.tools import CALL_BACK, HANG_UP, HangUp, Wish, tools_of
+from outdial.agents.llm.tools import CALL_BACK, HANG_UP, HangUp, Wish, tools_of, wish_of
 from outdial.agents.realtime import protocol
 from outdial.agents.realtime.definition import RealtimeAgent
 from outdial.agents.realtime.endings import AtLimit, Calls, Gone, NoMoreCalls, Silence, Slow
@@ -60,17 +61,18 @@ async def run_realtime(agent: RealtimeAgent, call: LiveCall, models: Sequence[Mo
     conversation = _Conversation(agent, call, models, tools)
     try:
         await conversation.hold()
-    except CallEnded:
+    except (CallEnded, AgentFailed):
         await conversation.hear_last_words()
         raise
     finally:
+        conversation.keep_calls()
         await conversation.aclose()
 
 
 class _Deaf:
     def hears(self, pcm: bytes, at_ms: int) -> None: ...
 
-    def sees_digit(self, digit: str) -> None: ...
+    def sees_digit(self, digit: str, at_ms: int) -> None: ...
 
 
 class _Conversation:
@@ -83,7 +85,7 @@ class _Conversation:
         self._now = asyncio.get_running_loop().time
         self._history: list[Message] = []
         self._texts = Texts(agent, call)
-        quiet = Quiet(self._now)
+        self._quiet = quiet = Quiet(self._now)
         about = About(call_id=call.call_id, known=lambda: self._texts.known, defaults=agent.variables)
         self._toolbox = Toolbox(agent.own_tools, tools, about, self._server_away)
         one_moment = self._language.texts["one_moment"]
@@ -95,7 +97,7 @@ class _Conversation:
         self._spending = Spending(agent, call, meter, self._now())
         self._knowing = Knowing(self._history)
         self._talking = Talking(
-            agent, call, self._knowing, self._spending, self._wants_no_more_calls, self._toolbox.heard
+            agent, call, self._knowing, self._spending, self._wants_no_more_calls, self._heard_callee
         )
         self._silences = 0
         self._link: Link | None = None
@@ -111,6 +113,14 @@ class _Conversation:
     async def hear_last_words(self) -> None:
         if self._link is not None and await self._talking.last_words(LATE_S):
             self._call.noted[WISH] = True
+
+    def keep_calls(self) -> None:
+        """The call is over: what there is to keep of the tools that the model called just then."""
+        wishes = list[tuple[ToolCall, Wish]]()
+        for call in self._talking.take_calls():
+            with suppress(NotPossible):  # the author's tools, which aren't asked any more, among them
+                wishes.append((call, wish_of(call, self._agent)))
+        self._doing.keep(wishes)
 
     async def hold(self) -> None:
         if is_spent(self._models):
@@ -129,7 +139,10 @@ class _Conversation:
         while True:
             match await self._talking.stretch():
                 case Calls() as calls:
+                    self._quiet.broken(self._talking.watch.quiet_s)
                     await self._carry_out(calls)
+                    self._talking.watch.heard(self._quiet.ago_s)
+                    continue
                 case Silence():
                     await self._hear_silence()
                 case Slow():
@@ -256,6 +269,11 @@ class _Conversation:
     async def _listen(self, no_reply_s: float) -> Heard:
         """With our own ears, while the model has none."""
         return await self._call.listen(no_reply_s=no_reply_s, max_digits=MAX_DIGITS, asked=Asked())
+
+    def _heard_callee(self) -> None:
+        """By words that nobody has written down yet, or by keys."""
+        self._silences = 0
+        self._toolbox.heard()
 
     async def _heed(self, heard: Heard) -> None:
         if not heard.digits and self._wants_no_more_calls(heard.text):

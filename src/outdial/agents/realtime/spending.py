@@ -47,11 +47,11 @@ class Spending:
         """Audio of the answer that is coming."""
         self._said_ms += ms
 
-    def answered(self, usage: Mapping[str, Any]) -> bool:
-        """An answer is over, by whomever; whether any of it was spoken."""
+    def answered(self, usage: Mapping[str, Any], *, calls: bool) -> bool:
+        """An answer is over, by whomever; whether any of it was spoken. `calls`: of tools were in it."""
         said_ms, self._said_ms = self._said_ms, 0
         first_ms, self._first_audio_ms = self._first_audio_ms, None
-        self._turns += said_ms > 0
+        self._turns += said_ms > 0 or calls
         tokens = tokens_of(usage)
         if tokens.total or said_ms:
             cost = cost_of(self._agent.model, self._agent.base_url, tokens, said_ms=said_ms)

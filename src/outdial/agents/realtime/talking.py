@@ -1,17 +1,17 @@
 """A stretch of a realtime model's talk: audio both ways, until something is to be done that it doesn't do itself."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
-from outdial.agents.llm.chat import AgentSaid, CalleeSaid, Remark
+from outdial.agents.llm.chat import AgentSaid, CalleeSaid, Remark, ToolCall
 from outdial.agents.llm.history import WHISPERED
 from outdial.agents.llm.quiet import KEEP_S
-from outdial.agents.llm.texts import without_brackets
 from outdial.agents.realtime import protocol
-from outdial.agents.realtime.callee import Callee, CalleeTurn
-from outdial.agents.realtime.definition import RealtimeAgent, TurnDetection
+from outdial.agents.realtime.definition import RealtimeAgent
 from outdial.agents.realtime.endings import AtLimit, Calls, Ending, Gone, NoMoreCalls, Silence, Slow, Wanted
-from outdial.agents.realtime.knowing import Knowing
+from outdial.agents.realtime.hearing import Hearing
+from outdial.agents.realtime.knowing import BROKE_OFF, Knowing
 from outdial.agents.realtime.mouth import Mouth
 from outdial.agents.realtime.protocol import Event, ResponseDone, Transcribed
 from outdial.agents.realtime.spending import Spending
@@ -19,17 +19,12 @@ from outdial.agents.realtime.watching import Keys, Watch
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.straight_audio import Answers, StraightAudio
 from outdial.conversation.transcript import ReplyTimes
-from outdial.media.frames import BYTES_PER_MS
-from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
+from outdial.media.g711 import ulaw_to_pcm
 
 LOOK_MS = 200         # while nothing happens
 WORDS_S = 0.05        # between two looks for the callee's last words
 STALLED_S = 2.0       # of silence in the middle of the model's words
-UNWRITTEN = "[not written down]"
-BROKE_OFF = Remark(
-    "The connection to you broke off for a moment. What the callee said just then is lost: go on, and ask them to say "
-    "it again if you need it."
-)
+KEPT = 50             # of what was dropped
 FATAL = frozenset({"insufficient_quota", "invalid_api_key", "billing_hard_limit_reached", "model_not_found"})
 
 
@@ -51,16 +46,13 @@ class Talking:
         self._call = call
         self._knowing = knowing
         self._spending = spending
-        self._wants_no_more = wants_no_more
         self._heard = heard
         self._now = asyncio.get_running_loop().time
         self._line: StraightAudio | None = None
-        self._last_line: StraightAudio | None = None
         self._mouth = Mouth()
-        silence_ms = agent.silence_ms if agent.turn_detection is TurnDetection.SILENCE else 0
-        self._callee = Callee(padding_ms=protocol.PADDING_MS, silence_ms=silence_ms)
+        self._hearing = Hearing(agent, knowing, spending, wants_no_more)
         self._events: list[Event] = []    # that aren't looked at yet
-        self._dropped: set[str] = set()   # responses that the callee has cut off
+        self._dropped: deque[str] = deque(maxlen=KEPT)  # responses that the callee has cut off
         self._active: str | None = None   # the response that is coming
         self._wants_response = False
         self._calls: Calls | None = None  # until what was said along with them was heard
@@ -94,7 +86,7 @@ class Talking:
         straight = self._call.straight(self)
         assert straight is not None
         async with straight as line:
-            self._line = self._last_line = line
+            self._line = self._hearing.line = line
             self._speaks = False
             try:
                 while (ending := self._step(line)) is None:
@@ -113,36 +105,51 @@ class Talking:
         self._done = None
         by = self._now() + most_s
         while True:
-            events, self._events = self._events, []
-            for event in events:
-                if isinstance(event, Transcribed):
-                    self._transcribed(event)
-            if not self._callee.is_pending or not self._knowing.link.is_up or self._now() >= by:
+            self._take_late()
+            if not self._hearing.callee.is_pending or not self._knowing.link.is_up or self._now() >= by:
                 break
             await asyncio.sleep(WORDS_S)
-        for turn in self._callee.begin_anew():
-            self._write_down(turn)
+        self._hearing.begin_anew()
         return isinstance(self._done, NoMoreCalls)
+
+    def take_calls(self) -> tuple[ToolCall, ...]:
+        """After the last stretch: the tools that the model called, and that nobody has carried out."""
+        self._take_late()
+        calls, self._calls = self._calls, None
+        return () if calls is None else calls.calls
+
+    def _take_late(self) -> None:
+        events, self._events = self._events, []
+        for event in events:
+            match event:
+                case Transcribed():
+                    self._transcribed(event)
+                case ResponseDone(calls=calls):
+                    self._spending.answered(event.usage, calls=bool(calls))
+                    before = () if self._calls is None else self._calls.calls
+                    self._calls = Calls((*before, *calls), said=False, interrupted=True)
 
     # -- Ears ----------------------------------------------------------------------------------------------------
 
     def hears(self, pcm: bytes, at_ms: int) -> None:
-        if self._knowing.link.is_up:
-            self._callee.sent.sent(len(pcm) // BYTES_PER_MS, at_ms)
-            self._knowing.link.send(protocol.append(pcm_to_ulaw(pcm)))
+        self._hearing.hears(pcm, at_ms)
 
-    def sees_digit(self, digit: str) -> None:
-        self._keys.press(digit)
+    def sees_digit(self, digit: str, at_ms: int) -> None:
+        self._keys.press(digit, at_ms)
 
     # -- a step ----------------------------------------------------------------------------------------------------
 
     def _step(self, line: StraightAudio) -> Ending | None:
         events, self._events = self._events, []
         self._done = None
+        self._spending.at(self._now())
         for event in events:
             self._take(event, line)
         if not self._knowing.link.is_up:
             self._mouth.finish_response()
+            if self._speaks:  # nobody will tell when they stop
+                self._speaks = line.callee_speaks = False
+                self._active, self._due_since, self._broke_off = None, self._now(), True
         self._mouth.pump(line)
         self._note_heard()
         if self._broke_off and self._mouth.is_silent:
@@ -160,18 +167,18 @@ class Talking:
         return self._done or self._stalled() or self._ending(line)
 
     def _ending(self, line: StraightAudio) -> Ending | None:
-        self._spending.at(self._now())
-        if (limit := self._spending.limit()) is not None and (self._mouth.is_silent or limit == "seconds"):
+        is_silent = self._mouth.is_silent
+        if is_silent and self._calls is not None and not line.is_wanted:  # before any limit: they were paid for
+            calls, self._calls = self._calls, None
+            return calls
+        if (limit := self._spending.limit()) is not None and (is_silent or limit == "seconds"):
             return AtLimit(limit)
         if line.is_wanted:
             return Wanted()
-        if not self._mouth.is_silent:
+        if not is_silent:
             return None
         if self._knowing.link.failure is not None:
             return Gone(self._knowing.link.failure.word)
-        if self._calls is not None:
-            calls, self._calls = self._calls, None
-            return calls
         if self._due_since is not None and not self._speaks:
             if self._now() - self._due_since > self._agent.answer_s:
                 return self._no_answer("no_answer")
@@ -182,7 +189,8 @@ class Talking:
         return None
 
     def _ask(self) -> None:
-        if self._wants_response and self._knowing.is_told and not self._speaks:
+        is_asked = self._wants_response and self._spending.limit() is None
+        if is_asked and self._knowing.is_told and not self._speaks:
             self._wants_response = False
             self._due_since = self._due_since or self._now()
             self._knowing.link.send(protocol.respond())
@@ -241,16 +249,16 @@ class Talking:
     def _tell_all(self) -> None:
         """To a session that knows nothing of the call."""
         if self._knowing.has_begun:
-            for turn in self._callee.begin_anew():
-                self._write_down(turn)
+            self._hearing.begin_anew()
             if self._active is not None or self._speaks or (self._due_since is not None and not self._wants_response):
                 self._broke_off = True
         self._mouth.finish_response()
         self._active, self._speaks = None, False
         self._knowing.begin_session()
+        self._hearing.send_missed()
 
     def _callee_began(self, item: str, at_ms: int, line: StraightAudio) -> None:
-        self._callee.began(item, at_ms)
+        self._hearing.callee.began(item, at_ms)
         self._speaks = line.callee_speaks = True
         line.callee_began()
         self.waits_s = self._due_since = None
@@ -260,7 +268,7 @@ class Talking:
 
     def _cut(self, line: StraightAudio) -> None:
         if self._active is not None and self._active not in self._dropped:
-            self._dropped.add(self._active)
+            self._dropped.append(self._active)
             if not self._speaks:  # else the server has done it itself
                 self._knowing.link.send(protocol.cancel(self._active))
         for message in self._mouth.cut(line, self._knowing.session):
@@ -268,35 +276,20 @@ class Talking:
         self._note_heard()
 
     def _callee_stopped(self, item: str, at_ms: int, line: StraightAudio) -> None:
-        turn = self._callee.stopped(item, at_ms)
+        turn = self._hearing.callee.stopped(item, at_ms)
         self._speaks = line.callee_speaks = False
         turn.said = CalleeSaid("")
         self._knowing.has(turn.said)
         self._heard()
         self.watch.heard()
-        self._due_since = self._now()
+        self._due_since, self._wants_response = self._now(), False  # the server answers by itself
         assert turn.end_ms is not None
         now_ms = line.now_ms()
         self._reply = ReplyTimes(ended_ms=min(turn.end_ms, now_ms), decided_ms=now_ms, recognised_ms=now_ms)
 
     def _transcribed(self, event: Transcribed) -> None:
-        turn = self._callee.known(event.item, event.text)
-        if event.usage:
-            self._spending.transcribed(event.usage)
-        if turn is None:
-            return
-        self._write_down(turn)
-        if turn.text and self._wants_no_more(turn.text):
+        if self._hearing.transcribed(event):
             self._done = NoMoreCalls()
-
-    def _write_down(self, turn: CalleeTurn) -> None:
-        text = " ".join((turn.text or "").split())
-        if turn.said is not None:
-            self._knowing.words_of(turn.said, without_brackets(text))
-        if text or not turn.is_known or turn.text is None:
-            end_ms = turn.start_ms if turn.end_ms is None else turn.end_ms
-            if self._last_line is not None:
-                self._last_line.callee_said(text or UNWRITTEN, turn.start_ms, end_ms)
 
     def _audio(self, audio: protocol.Audio) -> None:
         if self._due_since is not None:
@@ -305,26 +298,30 @@ class Talking:
         self._failures = 0
         self._spending.came(len(audio.ulaw) // 8)
         if not self._mouth.feed(audio, ulaw_to_pcm(audio.ulaw), self._knowing.session, self._answers):
-            self._dropped.add(audio.response)
+            self._dropped.append(audio.response)
             self._mouth.finish(audio.item)
             self._knowing.link.send(protocol.cancel(audio.response))
             self._call.tell("realtime_error", {"code": "too_much_audio"})
 
     def _response_done(self, done: ResponseDone) -> None:
-        was_dropped, said = done.response in self._dropped, self._spending.answered(done.usage)
-        self._dropped.discard(done.response)
+        was_dropped, said = done.response in self._dropped, self._spending.answered(done.usage, calls=bool(done.calls))
+        if was_dropped:
+            self._dropped.remove(done.response)
         self._mouth.finish_response(done.response)
-        self._active = None
-        if done.status == "failed":
+        if done.response == self._active:
+            self._active = None
+        ended: Ending | None = None
+        if done.status == "failed" or (done.status == "incomplete" and not (said or done.calls)):
             self._call.tell("realtime_error", {"code": done.why})
-            self._done = self._no_answer(done.why or "failed")
+            ended = self._no_answer(done.why or done.status)
         elif done.calls:
-            self._due_since = None
+            self._due_since, self._failures = None, 0
             self._calls = Calls(done.calls, said, interrupted=was_dropped)
         elif done.status == "completed" and not said and self._due_since is not None and not self._wants_response:
-            self._done = self._no_answer("empty_answer")
-        elif done.status != "completed" and not said and not self._speaks:
+            ended = self._no_answer("empty_answer")
+        elif done.status == "cancelled" and not said and not self._speaks:
             self._due_since = None
+        self._done = self._done or ended  # what the callee wants comes before it
 
     # -- what comes of it -------------------------------------------------------------------------------------------
 
@@ -340,7 +337,9 @@ class Talking:
         if not self._keys.are_pressed:
             return
         self._cut(line)
-        if keys := self._keys.take():
+        if (entry := self._keys.take()) is not None:
+            keys, first_ms, last_ms = entry
+            line.callee_pressed(keys, first_ms, last_ms)
             self._heard()
             self._knowing.tell(CalleeSaid(f"[pressed {keys}]"))
             self.respond()

@@ -34,17 +34,20 @@ class Keys:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._keys, self._at = "", 0.0
+        self._first_ms = self._last_ms = 0
 
     @property
     def are_pressed(self) -> bool:
         return bool(self._keys)
 
-    def press(self, key: str) -> None:
-        self._keys, self._at = self._keys + key, self._now()
+    def press(self, key: str, at_ms: int) -> None:
+        if not self._keys:
+            self._first_ms = at_ms
+        self._keys, self._at, self._last_ms = self._keys + key, self._now(), at_ms
 
-    def take(self) -> str:
-        """An entry; "" where there is none yet."""
+    def take(self) -> tuple[str, int, int] | None:
+        """An entry, and when its first and its last key were pressed; None where there is none yet."""
         if not self._keys.endswith("#") and self._now() - self._at < DIGITS_S:
-            return ""
+            return None
         keys, self._keys = self._keys, ""
-        return keys
+        return keys, self._first_ms, self._last_ms
