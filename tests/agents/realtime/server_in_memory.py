@@ -1,6 +1,7 @@
 """The simulated model of speech, reached in memory: its own protocol, on the test's own clock."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -110,3 +111,22 @@ class Server(NoTools):
 
     def told(self, type_: str) -> list[dict[str, Any]]:
         return [one for socket in self.sockets for one in socket.session.told if one["type"] == type_]
+
+
+class Edited(Server):
+    """`edit`: which messages the server sends in the place of one."""
+
+    def __init__(self, *says: str, edit, **more: Any):
+        super().__init__(*says, **more)
+        self._edit = edit
+
+    async def connect(self, url, headers, *, most_bytes=0):
+        socket = await super().connect(url, headers, most_bytes=most_bytes)
+        send = socket._send
+
+        def edited(message):
+            for one in self._edit(json.loads(message)):
+                send(json.dumps(one))
+
+        socket.session._line = Line(send=edited, close=socket._close, cut=lambda: socket._drop("connection"))
+        return socket
