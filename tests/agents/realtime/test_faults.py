@@ -1,7 +1,15 @@
 """What goes wrong between a realtime agent and its server: the callee isn't left in silence, and hears the truth."""
 
+import base64
+import json
+from dataclasses import replace
+
 import pytest
 
+from outdial.agents.brains.reaching import BrainAway
+from outdial.agents.realtime import protocol
+from outdial.agents.realtime.link import Inbox
+from outdial.agents.realtime.mouth import Mouth
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import EndReason
@@ -138,3 +146,44 @@ def test_a_model_that_falls_silent_in_the_middle_of_its_words_is_asked_on_anothe
     assert words(phone, "brain_lost") == ["no_answer"]
     assert phone.lines[-1] == f"agent: {GOODBYE}"
     assert longest_silence_ms(phone) <= 4000
+
+
+def audio(item, seconds):
+    delta = base64.b64encode(bytes(8000 * seconds)).decode()
+    return {"type": "response.output_audio.delta", "response_id": "r", "item_id": item, "delta": delta}
+
+
+def test_a_server_that_sends_without_end_while_nobody_looks_is_given_up():
+    inbox = Inbox()
+    text = json.dumps(audio("i", 20))
+    event = protocol.read(text)
+    for _ in range(14):
+        inbox.put(event, len(text))
+    with pytest.raises(BrainAway, match="too_much"):
+        inbox.put(event, len(text))
+    assert inbox.take() == [event] * 15
+    inbox.put(protocol.read(text), len(text))
+
+
+def test_items_that_wait_to_be_said_are_no_more_than_one_may_be_long():
+    mouth = Mouth()
+    fed = [mouth.feed(protocol.read(json.dumps(audio(f"i{n}", 1))), bytes(16_000 * 10), 1, None) for n in range(30)]
+    assert fed.index(False) in range(18, 21)
+    words = protocol.Words("r", "i", "Hello")
+    for n in range(100):
+        mouth.words(replace(words, item=f"w{n}"), 1, None)
+    assert len(mouth._waiting) <= 50
+
+
+def test_a_session_that_fails_for_a_moment_while_it_is_set_up_is_tried_again():
+    class Picky(Server):
+        async def connect(self, url, headers, **more):
+            socket = await super().connect(url, headers, **more)
+            if len(self.sockets) == 1:
+                refused = {"type": "error", "error": {"type": "server_error", "code": "server_error"}}
+                socket.session.receive = lambda message: socket._send(json.dumps(refused))
+            return socket
+
+    phone, _end = talked(Picky("Yes, I can."), says_yes)
+    assert words(phone, "brain_failed") == []
+    assert phone.lines[-1] == f"agent: {GOODBYE}"

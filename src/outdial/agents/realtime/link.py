@@ -26,10 +26,31 @@ logger = logging.getLogger(__name__)
 CONNECT_S = 5.0          # for an attempt: name, connection, TLS, handshake, and the session set up
 SEND_S = 5.0             # for a server to take a message
 MAX_WAITING = 1000       # messages to it: 20 s of audio
+MOST_UNREAD = 3 << 20    # characters that nobody has looked at: 2 MB of audio, four minutes
 MOST_BYTES = 1 << 20     # of a message from it
 RECONNECTS = 3           # in a call
 CLOSE_S = 2.0
 MOST_WRONG = 10          # messages that aren't of the protocol, on one connection
+TRANSIENT = frozenset({"server_error", "rate_limit_exceeded", "overloaded"})  # instead of a session that is set up
+
+
+class Inbox:
+    """What has come from a server, until somebody looks at it."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._size = 0
+
+    def put(self, event: Event, size: int) -> None:
+        """`size`: of its message. Raises BrainAway where too much waits."""
+        self._events.append(event)
+        self._size += size
+        if self._size > MOST_UNREAD:
+            raise BrainAway("too_much", may_again=False)
+
+    def take(self) -> list[Event]:
+        events, self._events, self._size = self._events, [], 0
+        return events
 
 
 async def connected(agent: RealtimeAgent, tools: Tools) -> Socket:
@@ -44,15 +65,16 @@ async def connected(agent: RealtimeAgent, tools: Tools) -> Socket:
 
 
 class Link:
-    """`take` gets each event. A Ready is the first of a connection: `sessions` counts them. `lost` is told when a
-    connection breaks off and another one is tried. `aclose` it in the end."""
+    """`take` gets each event, and how long its message was; it may raise BrainAway. A Ready is the first of a
+    connection: `sessions` counts them. `lost` is told when a connection breaks off and another one is tried. `aclose`
+    it in the end."""
 
     def __init__(
         self,
         agent: RealtimeAgent,
         tools: Tools,
         setup: Callable[[], Awaitable[str]],
-        take: Callable[[Event], object],
+        take: Callable[[Event, int], object],
         lost: Callable[[BrainAway], object] = lambda why: None,
         up: Callable[[int, int], object] = lambda after_ms, attempt: None,
     ) -> None:
@@ -139,7 +161,7 @@ class Link:
             self.is_up = True
             self.sessions += 1
             self._up(round((self._loop.time() - began) * 1000), self._attempts)
-            self._hand_on(ready)
+            self._hand_on(ready, 0)
             await self._both_ways(socket)
         finally:
             self.is_up = False
@@ -184,10 +206,10 @@ class Link:
             if isinstance(event, Failed) and event.code == protocol.EXPIRED:
                 raise BrainAway(protocol.EXPIRED)
             if event is not None and not isinstance(event, Ready):
-                self._hand_on(event)
+                self._hand_on(event, len(text))
 
-    def _hand_on(self, event: Event) -> None:
-        self._take(event)
+    def _hand_on(self, event: Event, size: int) -> None:
+        self._take(event, size)
         self._news()
 
 
@@ -200,7 +222,7 @@ async def _set_up(socket: Socket) -> Ready:
                     raise BrainAway("wrong_audio_format", may_again=False)
                 return ready
             case Failed(code=code):
-                raise BrainAway(code or "refused", may_again=False)
+                raise BrainAway(code or "refused", may_again=code in TRANSIENT)
 
 
 def _event(text: str) -> Event | None:

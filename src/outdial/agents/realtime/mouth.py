@@ -5,9 +5,9 @@ from collections import deque
 from dataclasses import dataclass
 
 from outdial.agents.realtime import protocol
-from outdial.conversation.straight_audio import Answers, Speech, StraightAudio
+from outdial.conversation.straight_audio import MOST_MS, Answers, Speech, StraightAudio
 
-KEPT = 50            # items that are over
+KEPT = 50            # items that are over, or wait
 MOST_CHARS = 20_000  # of one item's words
 
 
@@ -43,7 +43,9 @@ class Mouth:
     def feed(self, audio: protocol.Audio, pcm: bytes, session: int, answers: Answers | None) -> bool:
         """False where it is too much."""
         speech = self._speech(audio.item, audio.response, session, answers)
-        return speech is None or speech.feed(pcm)
+        if speech is None:
+            return True
+        return sum(one.speech.fed_ms for one in self._waiting) <= MOST_MS and speech.feed(pcm)
 
     def words(self, words: protocol.Words, session: int, answers: Answers | None) -> None:
         speech = self._speech(words.item, words.response, session, answers)
@@ -102,6 +104,8 @@ class Mouth:
         for one in self._all():
             if one.item == item:
                 return one.speech
+        if len(self._waiting) >= KEPT:
+            return None
         speech = Speech(answers)
         self._waiting.append(Said(item, response, session, speech))
         return speech

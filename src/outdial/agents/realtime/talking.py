@@ -12,6 +12,7 @@ from outdial.agents.realtime.definition import RealtimeAgent
 from outdial.agents.realtime.endings import AtLimit, Calls, Ending, Gone, NoMoreCalls, Silence, Slow, Wanted
 from outdial.agents.realtime.hearing import Hearing
 from outdial.agents.realtime.knowing import BROKE_OFF, Knowing
+from outdial.agents.realtime.link import Inbox
 from outdial.agents.realtime.mouth import Mouth
 from outdial.agents.realtime.protocol import Event, ResponseDone, Transcribed
 from outdial.agents.realtime.spending import Spending
@@ -51,7 +52,7 @@ class Talking:
         self._line: StraightAudio | None = None
         self._mouth = Mouth()
         self._hearing = Hearing(agent, knowing, spending, wants_no_more)
-        self._events: list[Event] = []    # that aren't looked at yet
+        self._inbox = Inbox()
         self._dropped: deque[str] = deque(maxlen=KEPT)  # responses that the callee has cut off
         self._active: str | None = None   # the response that is coming
         self._wants_response = False
@@ -71,8 +72,8 @@ class Talking:
         if self._line is not None:
             self._line.wake()
 
-    def take(self, event: Event) -> None:
-        self._events.append(event)
+    def take(self, event: Event, size: int) -> None:
+        self._inbox.put(event, size)
 
     # -- for whoever leads the call ------------------------------------------------------------------------------
 
@@ -119,8 +120,7 @@ class Talking:
         return () if calls is None else calls.calls
 
     def _take_late(self) -> None:
-        events, self._events = self._events, []
-        for event in events:
+        for event in self._inbox.take():
             match event:
                 case Transcribed():
                     self._transcribed(event)
@@ -140,10 +140,9 @@ class Talking:
     # -- a step ----------------------------------------------------------------------------------------------------
 
     def _step(self, line: StraightAudio) -> Ending | None:
-        events, self._events = self._events, []
         self._done = None
         self._spending.at(self._now())
-        for event in events:
+        for event in self._inbox.take():
             self._take(event, line)
         if not self._knowing.link.is_up:
             self._mouth.finish_response()
@@ -162,8 +161,7 @@ class Talking:
         if self._active is None and self._calls is None:
             self._knowing.sync()
             self._ask()
-        is_silent, is_starved = self._mouth.is_silent, self._mouth.is_starved
-        self.watch.look(speaks=self._speaks, says=not is_silent, starved=is_starved)
+        self.watch.look(speaks=self._speaks, says=not self._mouth.is_silent, starved=self._mouth.is_starved)
         return self._done or self._stalled() or self._ending(line)
 
     def _ending(self, line: StraightAudio) -> Ending | None:
