@@ -10,6 +10,7 @@ from typing import Any
 from outdial.agents.llm.chat import Usage
 from outdial.agents.llm.metering import MOST_TOKENS
 
+MOST_SECONDS = 86_400  # of what is written down in one go
 AUDIO_MS_A_TOKEN = 50  # of what OpenAI's models say; for servers that don't tell
 
 
@@ -59,6 +60,21 @@ def cost_of(model: str, base_url: str, tokens: Tokens, *, said_ms: int = 0) -> U
     if not tokens.total:
         return Usage(tokens=math.ceil(said_ms / AUDIO_MS_A_TOKEN), estimated=True)
     return Usage(tokens=tokens.total, dollars=_dollars(model, base_url, tokens))
+
+
+def cost_of_audio(model: str, base_url: str, usage: Mapping[str, Any]) -> Usage | None:
+    """Of a model that is paid by the second, as whisper-1 is; None where the server tells no seconds."""
+    seconds = usage.get("seconds")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MOST_SECONDS:
+        return None
+    dollars = None
+    with suppress(Exception):
+        from genai_prices import Usage as Priced
+        from genai_prices import calc_price
+
+        price = calc_price(Priced(audio_seconds=seconds), model, provider_api_url=base_url).total_price
+        dollars = float(price) or None  # a model that is paid by the token costs nothing a second
+    return Usage(tokens=0, dollars=dollars)
 
 
 def _dollars(model: str, base_url: str, tokens: Tokens) -> float | None:

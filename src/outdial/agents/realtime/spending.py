@@ -1,11 +1,13 @@
 """What a realtime model may cost, and what it has: of one call, by its author's limits and the workspace's."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from outdial.agents.llm.chat import Usage
 from outdial.agents.llm.metering import SPEND_LIMIT, Meter
-from outdial.agents.realtime.costs import Tokens, cost_of, tokens_of
+from outdial.agents.realtime.costs import AUDIO_MS_A_TOKEN, Tokens, cost_of, cost_of_audio, tokens_of
 from outdial.agents.realtime.definition import RealtimeAgent
 from outdial.conversation.live_call import LiveCall
 
@@ -23,6 +25,7 @@ class Spending:
         self._dollars = 0.0
         self._first_audio_ms: int | None = None  # of the answer that is coming
         self._said_ms = 0
+        self._last = Tokens()  # of an answer
 
     def at(self, seconds: float) -> None:
         """What time it is."""
@@ -53,17 +56,31 @@ class Spending:
         first_ms, self._first_audio_ms = self._first_audio_ms, None
         self._turns += said_ms > 0 or calls
         tokens = tokens_of(usage)
+        if tokens.total:
+            self._last = tokens
         if tokens.total or said_ms:
             cost = cost_of(self._agent.model, self._agent.base_url, tokens, said_ms=said_ms)
             self._count(self._agent.model, cost, tokens, first_ms)
         return said_ms > 0
 
+    def broken_off(self) -> None:
+        """The answer that was coming will never be told the cost of: it has read what the last one read, at least."""
+        said_ms, self._said_ms = self._said_ms, 0
+        first_ms, self._first_audio_ms = self._first_audio_ms, None
+        self._turns += said_ms > 0
+        received = math.ceil(said_ms / AUDIO_MS_A_TOKEN)
+        tokens = replace(self._last, received=received, audio_received=received)
+        if tokens.total:
+            cost = replace(cost_of(self._agent.model, self._agent.base_url, tokens), estimated=True)
+            self._count(self._agent.model, cost, tokens, first_ms)
+
     def transcribed(self, usage: Mapping[str, Any]) -> None:
         """The callee's words were written down."""
-        tokens = tokens_of(usage)
+        model, tokens = self._agent.transcription, tokens_of(usage)
         if tokens.total:
-            model = self._agent.transcription
             self._count(model, cost_of(model, self._agent.base_url, tokens), tokens, None)
+        elif (cost := cost_of_audio(model, self._agent.base_url, usage)) is not None:
+            self._count(model, cost, tokens, None)
 
     def _count(self, model: str, cost: Usage, tokens: Tokens, first_ms: int | None) -> None:
         self._tokens += cost.tokens

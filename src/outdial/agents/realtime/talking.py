@@ -25,7 +25,6 @@ from outdial.media.g711 import ulaw_to_pcm
 LOOK_MS = 200         # while nothing happens
 WORDS_S = 0.05        # between two looks for the callee's last words
 STALLED_S = 2.0       # of silence in the middle of the model's words
-KEPT = 50             # of what was dropped
 FATAL = frozenset({"insufficient_quota", "invalid_api_key", "billing_hard_limit_reached", "model_not_found"})
 
 
@@ -53,7 +52,7 @@ class Talking:
         self._mouth = Mouth()
         self._hearing = Hearing(agent, knowing, spending, wants_no_more)
         self._inbox = Inbox()
-        self._dropped: deque[str] = deque(maxlen=KEPT)  # responses that the callee has cut off
+        self._dropped: deque[str] = deque(maxlen=50)  # responses that the callee has cut off
         self._active: str | None = None   # the response that is coming
         self._wants_response = False
         self._calls: Calls | None = None  # until what was said along with them was heard
@@ -116,15 +115,16 @@ class Talking:
     def take_calls(self) -> tuple[ToolCall, ...]:
         """After the last stretch: the tools that the model called, and that nobody has carried out."""
         self._take_late()
-        calls, self._calls = self._calls, None
-        return () if calls is None else calls.calls
+        self._forget_answer()
+        return () if self._calls is None else self._calls.calls
 
     def _take_late(self) -> None:
         for event in self._inbox.take():
             match event:
                 case Transcribed():
                     self._transcribed(event)
-                case ResponseDone(calls=calls):
+                case ResponseDone(response=response, calls=calls):
+                    self._active = None if response == self._active else self._active
                     self._spending.answered(event.usage, calls=bool(calls))
                     before = () if self._calls is None else self._calls.calls
                     self._calls = Calls((*before, *calls), said=False, interrupted=True)
@@ -148,7 +148,8 @@ class Talking:
             self._mouth.finish_response()
             if self._speaks:  # nobody will tell when they stop
                 self._speaks = line.callee_speaks = False
-                self._active, self._due_since, self._broke_off = None, self._now(), True
+                self._due_since, self._broke_off = self._now(), True
+                self._forget_answer()
         self._mouth.pump(line)
         self._note_heard()
         if self._broke_off and self._mouth.is_silent:
@@ -207,11 +208,16 @@ class Talking:
         self._failures += 1
         if self._failures > 1 or word in FATAL:
             return Gone(word)
-        self._active = None
+        self._forget_answer()
         self.respond()
         if word == "no_answer":
             self._knowing.link.renew()
         return None
+
+    def _forget_answer(self) -> None:
+        if self._active is not None:  # no more of it will come
+            self._active = None
+            self._spending.broken_off()
 
     # -- what the server tells -------------------------------------------------------------------------------------
 
@@ -251,7 +257,8 @@ class Talking:
             if self._active is not None or self._speaks or (self._due_since is not None and not self._wants_response):
                 self._broke_off = True
         self._mouth.finish_response()
-        self._active, self._speaks = None, False
+        self._speaks = False
+        self._forget_answer()
         self._knowing.begin_session()
         self._hearing.send_missed()
 
@@ -336,8 +343,7 @@ class Talking:
             return
         self._cut(line)
         if (entry := self._keys.take()) is not None:
-            keys, first_ms, last_ms = entry
-            line.callee_pressed(keys, first_ms, last_ms)
+            line.callee_pressed(*entry)
             self._heard()
-            self._knowing.tell(CalleeSaid(f"[pressed {keys}]"))
+            self._knowing.tell(CalleeSaid(f"[pressed {entry[0]}]"))
             self.respond()
