@@ -61,8 +61,8 @@ class Dialogue:
     ) -> None:
         self.call_id = facts.call_id
         self.user_id = facts.user_number
-        self._variables = MappingProxyType(dict(facts.variables))
-        self._noted = noted
+        self.variables: Mapping[str, Any] = MappingProxyType(dict(facts.variables))
+        self.noted = noted
         self.failed_transfer = facts.failed_transfer
         self.last_event = last_event(facts)
         self.answered_by: AnsweredBy | None = None  # kept up to date by the session
@@ -102,7 +102,7 @@ class Dialogue:
             self._floor, self._listening, words, lambda: self.answered_by, detected=detected, late_ms=facts.late_ms
         )
         self._outside = FromOutside(self, self._floor, self._saying, self._listening, media_line, self._background)
-        self._is_straight = False  # keys aren't ours to take meanwhile
+        self._straight: StraightAudio | None = None
         self.on_words: Callable[[int, str], object] = lambda start_ms, text: None  # of the callee, until a pause
 
     @property
@@ -131,7 +131,8 @@ class Dialogue:
     def digit(self, digit: str, at_ms: int) -> None:
         self._responded()
         self._journal.event("digit", {"at_ms": at_ms})  # which one may be part of a card number
-        if not self._is_straight and self._listening.digit(digit, at_ms):
+        takes_keys = self._straight is not None and self._straight.is_open
+        if not takes_keys and self._listening.digit(digit, at_ms):
             self._saying.digit()
 
     def judged(self, answered_by: AnsweredBy | None, *, is_due: bool) -> None:
@@ -185,14 +186,6 @@ class Dialogue:
         self._courtesy.words_are_late()
 
     # -- what is known ---------------------------------------------------------------------------------------
-
-    @property
-    def variables(self) -> Mapping[str, Any]:
-        return self._variables
-
-    @property
-    def noted(self) -> MutableMapping[str, Any]:
-        return self._noted
 
     def tell(self, type_: str, data: Mapping[str, Any]) -> None:
         self._journal.event(type_, dict(data))
@@ -275,12 +268,9 @@ class Dialogue:
         async with self._our_turn():
             self._hearing.disable()
             audio = StraightAudio(self._floor, self._media_line, self._transcript, ears, self.on_words, self._responded)
-            self._is_straight = True
-            try:
-                async with audio.opened():
-                    yield audio
-            finally:
-                self._is_straight = False
+            self._straight = audio
+            async with audio.opened():
+                yield audio
 
     async def send_digits(self, digits: str) -> None:
         async with self._verb():

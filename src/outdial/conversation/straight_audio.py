@@ -117,7 +117,7 @@ class StraightAudio:
         responded: Callable[[], object],
     ) -> None:
         """`told`: of the callee's words, and since when they were spoken; `responded`: that the callee speaks."""
-        self.callee_speaks = False
+        self.callee_speaks = self.is_open = False
         self.now_ms = media_line.now_ms
         self._floor = floor
         self._media_line = media_line
@@ -231,9 +231,11 @@ class StraightAudio:
     async def opened(self) -> AsyncIterator["StraightAudio"]:
         self._floor.move(TurnEvent.LISTEN)
         self._media_line.follow(self)
+        self.is_open = True
         try:
             yield self
         finally:
+            self.is_open = False
             self._media_line.unfollow(self)
             if (playback := self._playback) is not None and playback.is_last_word:
                 await asyncio.wait({playback.done}, timeout=WORD_S)
