@@ -11,7 +11,7 @@ from outdial.calls.consultations import Answer, note_answer
 from outdial.calls.records import lock_attempt
 from outdial.carriers.callbacks import Callback
 from outdial.carriers.errors import CarrierRefused
-from outdial.conversation.live_call import TransferFailed
+from outdial.conversation.verb_results import TransferFailed
 from outdial.conversation.warm import Warm
 from outdial.db.consultation_tables import consultations
 from outdial.dispatch.second_legs import SecondLegs

@@ -12,7 +12,8 @@ from outdial.version import USER_AGENT, __version__
 if TYPE_CHECKING:
     from outdial.agents.python.call import Call, NotDeclared
     from outdial.agents.python.decorator import agent
-    from outdial.conversation.live_call import CallEnded, Heard, LiveCall, Said, TransferFailed
+    from outdial.conversation.live_call import LiveCall
+    from outdial.conversation.verb_results import CallEnded, Heard, Said, TransferFailed
     from outdial.conversation.warm import Warm
 
 # onnxruntime (from 1.29) sends usage figures to Microsoft and keeps an id of the machine in the user's folder. Set

@@ -11,8 +11,8 @@ from outdial.agents.llm.vendors import ModelServers
 from outdial.agents.ready_agents import ReadyAgents
 from outdial.agents.script.model import ScriptError
 from outdial.agents.store import add_version, create_agent
-from outdial.conversation.live_call import CallEnded
 from outdial.conversation.opening import Greet
+from outdial.conversation.verb_results import CallEnded
 from outdial.db.tables import agent_versions
 from outdial.speech.reading.reader import Reading
 from outdial.testing.text_call import TextCall, hold_call

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy, turn_taking_of
-from outdial.conversation.live_call import TransferFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.opening import Greet
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import SessionEnd
 from outdial.conversation.transcript import Turn
+from outdial.conversation.verb_results import TransferFailed
 from outdial.media.pacer import Pacer
 from outdial.speech.reading.reader import AMERICAN, Reading
 from outdial.telephony.failures import CallError, FailureCode

@@ -14,9 +14,9 @@ import virtual_time
 from conversation.peers import Stage
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.commands import CommandRefused, Say, SendDigits, Transfer
-from outdial.conversation.live_call import CallEnded, SpeechFailed
 from outdial.conversation.session import AFTER_CALL_S
 from outdial.conversation.transcript import Speaker
+from outdial.conversation.verb_results import CallEnded, SpeechFailed
 from outdial.telephony.state import EndReason
 from outdial.telephony.verdict import AnsweredBy
 

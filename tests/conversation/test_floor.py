@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from outdial.conversation.floor import INSISTING_S, Floor
-from outdial.conversation.live_call import CallEnded
 from outdial.conversation.turns import TurnEvent, TurnState
+from outdial.conversation.verb_results import CallEnded
 
 
 @pytest.fixture

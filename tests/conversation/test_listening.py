@@ -12,10 +12,10 @@ from outdial.conversation.endpointing import Patience
 from outdial.conversation.floor import Floor
 from outdial.conversation.hearing import MAX_UTTERANCE_MS
 from outdial.conversation.listening import Listening
-from outdial.conversation.live_call import CallEnded, Heard, SpeechFailed
 from outdial.conversation.transcript import Transcript
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.turns import TurnEvent, TurnState
+from outdial.conversation.verb_results import CallEnded, Heard, SpeechFailed
 from outdial.media.frames import FRAME_MS
 
 QUESTION = "Can you make it on Monday?"  # 1.56 s

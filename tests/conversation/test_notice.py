@@ -4,8 +4,8 @@ from contextlib import suppress
 
 from conversation.peers import Stage
 from outdial.conversation.call_facts import MachinePolicy
-from outdial.conversation.live_call import SpeechFailed
 from outdial.conversation.notice import Notice
+from outdial.conversation.verb_results import SpeechFailed
 from outdial.telephony.verdict import AnsweredBy
 
 NOTICE = "This call may be listened to."

@@ -5,9 +5,9 @@ import pytest
 from conversation.peers import Stage, speech_ms
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.commands import Say
-from outdial.conversation.live_call import CallEnded
 from outdial.conversation.opening import AfterHello, Greet, HeardSoFar, HearOut, OpeningSoFar
 from outdial.conversation.understanding.turn_phrases import turn_phrases
+from outdial.conversation.verb_results import CallEnded
 from outdial.telephony.state import CallDirection
 from outdial.telephony.verdict import AnsweredBy
 

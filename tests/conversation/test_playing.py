@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from conversation.peers import Stage
-from outdial.conversation.live_call import CallEnded
 from outdial.conversation.sounds import AHEAD_MS
+from outdial.conversation.verb_results import CallEnded
 from outdial.media.frames import FRAME_MS
 from outdial.media.sounds import SoundFailed
 from outdial.testing.sounds import SoundsInMemory

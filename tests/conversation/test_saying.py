@@ -10,13 +10,13 @@ from outdial.conversation.call_facts import Engines
 from outdial.conversation.commands import Say
 from outdial.conversation.floor import Floor
 from outdial.conversation.listening import Listening
-from outdial.conversation.live_call import CallEnded, SpeechFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.saying import Saying
 from outdial.conversation.synthesis import Synthesis
 from outdial.conversation.transcript import Transcript
 from outdial.conversation.turns import TurnState
 from outdial.conversation.understanding.turn_phrases import turn_phrases
+from outdial.conversation.verb_results import CallEnded, SpeechFailed
 from outdial.media import tones
 from outdial.media.frames import frames, silence
 from outdial.media.pacer import Pacer

@@ -7,9 +7,9 @@ import pytest
 
 from conversation.peers import Stage
 from outdial.conversation import second_opinion
-from outdial.conversation.live_call import Heard
 from outdial.conversation.second_opinion import SecondOpinion
 from outdial.conversation.turn_words import NOTHING, Asked, Closed
+from outdial.conversation.verb_results import Heard
 from outdial.speech.base import Closest
 from outdial.speech.by_utterance import ByUtterance
 

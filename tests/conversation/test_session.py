@@ -9,11 +9,11 @@ import pytest
 
 from conversation.peers import Carrier, EngineBroke, Stage, refused, sound
 from outdial.conversation.call_facts import MachinePolicy
-from outdial.conversation.live_call import CallEnded, SpeechFailed, TransferFailed
 from outdial.conversation.opening import HEARD_OUT_MS
 from outdial.conversation.session import AFTER_CALL_S, GOODBYE_S, VERDICT_WAIT_S
 from outdial.conversation.session_end import AUDIO_LOST, SessionEnd
 from outdial.conversation.stopping import PATIENCE_S
+from outdial.conversation.verb_results import CallEnded, SpeechFailed, TransferFailed
 from outdial.media.frames import FRAME_MS
 from outdial.telephony.failures import INTERRUPTED, FailureCode
 from outdial.telephony.state import EndedBy, EndReason

@@ -2,8 +2,8 @@
 
 import pytest
 
-from outdial.conversation.live_call import AgentFailed, CallEnded, SpeechFailed
 from outdial.conversation.session_end import AGENT_FAILED, SPEECH_FAILED, failure_of
+from outdial.conversation.verb_results import AgentFailed, CallEnded, SpeechFailed
 from outdial.telephony.failures import CallError, FailureCode
 
 

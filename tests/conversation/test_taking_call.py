@@ -2,9 +2,9 @@
 
 import pytest
 
-from outdial.conversation.live_call import Heard
 from outdial.conversation.taking_call import Accepts, Reply, ask, reply_of
 from outdial.conversation.understanding.language import language_of
+from outdial.conversation.verb_results import Heard
 from outdial.testing.phone import Phone
 from outdial.testing.virtual_time import run
 

@@ -7,7 +7,7 @@ import pytest
 
 from conversation.peers import Carrier, Stage
 from outdial.conversation.commands import Transfer
-from outdial.conversation.live_call import NOT_TAKEN, TransferFailed
+from outdial.conversation.verb_results import NOT_TAKEN, TransferFailed
 from outdial.conversation.warm import IfNotPossible, Warm
 from outdial.telephony.failures import INTERRUPTED
 from outdial.telephony.transfer import TransferOutcome

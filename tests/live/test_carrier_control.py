@@ -10,7 +10,7 @@ from sqlalchemy import update
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.conversation.live_call import CallBackRefused, TransferFailed
+from outdial.conversation.verb_results import CallBackRefused, TransferFailed
 from outdial.db.tables import workspaces
 from outdial.live import carrier_control
 from outdial.live.carrier_control import NOT_REACHABLE, ControlOfAttempt

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from asking import DESK, FIRST, REFUSED, SECOND, WARM, Asking, sweep, talking_call
 from outdial.calls.consultations import Answer, note_answer
 from outdial.carriers.errors import CarrierUncertain
-from outdial.conversation.live_call import TransferFailed
+from outdial.conversation.verb_results import TransferFailed
 from outdial.db.tables import workspaces
 from outdial.live.carrier_control import ControlOfAttempt
 from outdial.live.consulting import BESIDE_AN_OLDER

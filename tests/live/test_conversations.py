@@ -15,7 +15,7 @@ from outdial import logs
 from outdial.calls.advance import apply_event
 from outdial.calls.transfer_returns import prepare_return
 from outdial.carriers.errors import CarrierRefused, CarrierUnreachable
-from outdial.conversation.live_call import FailedTransfer
+from outdial.conversation.verb_results import FailedTransfer
 from outdial.live.conversations import BROKE
 from outdial.live.left_behind import deliver_left
 from outdial.logs import JsonFormatter

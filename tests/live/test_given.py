@@ -9,8 +9,8 @@ from conversation.peers import Detector, Recogniser, Voice
 from outdial.calls.ownership import Lease, take_stream
 from outdial.calls.transfer_returns import Returned
 from outdial.conversation.call_facts import Engines
-from outdial.conversation.live_call import FailedTransfer
 from outdial.conversation.opening import AfterHello, Greet
+from outdial.conversation.verb_results import FailedTransfer
 from outdial.live.given import engines_of, facts_of, recording_of, writing_of
 from outdial.live.speech_use import SpeechUse
 from outdial.speech.engines import OwnSpeech

@@ -2,7 +2,7 @@
 
 import pytest
 
-from outdial.conversation.live_call import CallEnded
+from outdial.conversation.verb_results import CallEnded
 from outdial.media.sounds import SoundFailed
 from outdial.testing.callee import Hears, Interrupts, Says
 from outdial.testing.text_call import TextCall, hold_call

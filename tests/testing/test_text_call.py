@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from outdial.conversation.live_call import AgentCoroutine, CallEnded, Heard, LiveCall, TransferFailed
+from outdial.conversation.live_call import AgentCoroutine, LiveCall
+from outdial.conversation.verb_results import CallEnded, Heard, TransferFailed
 from outdial.conversation.warm import Warm
 from outdial.telephony.state import EndedBy
 from outdial.telephony.transfer import TransferOutcome

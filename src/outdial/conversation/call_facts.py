@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 from outdial.conversation.endpointing import Endpointing, WordEndpointing
 from outdial.conversation.gates import NO_GATES, Gates
-from outdial.conversation.live_call import FailedTransfer, LiveCall
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.opening import AfterHello, Greet, Opening
 from outdial.conversation.turn_words import TurnWords
 from outdial.conversation.understanding.turn_phrases import turn_phrases
+from outdial.conversation.verb_results import FailedTransfer
 from outdial.conversation.warm import Warm
 from outdial.media.sounds import NoSounds, Sounds
 from outdial.media.voice_activity import VoiceActivity

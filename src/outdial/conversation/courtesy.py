@@ -9,9 +9,9 @@ from outdial.background import Background
 from outdial.conversation.call_facts import TurnTaking
 from outdial.conversation.floor import Floor
 from outdial.conversation.listening import Listening
-from outdial.conversation.live_call import CallEnded, Heard, SpeechFailed
 from outdial.conversation.saying import Saying
 from outdial.conversation.turn_words import Asked
+from outdial.conversation.verb_results import CallEnded, Heard, SpeechFailed
 
 MAX_HOLDS = 5  # one after the other, without an answer between them
 

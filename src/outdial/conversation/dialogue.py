@@ -19,7 +19,7 @@ from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.floor import Floor
 from outdial.conversation.from_outside import FromOutside
 from outdial.conversation.listening import Listening
-from outdial.conversation.live_call import NORMAL, Heard, Said
+from outdial.conversation.live_call import NORMAL
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.notice import Notice
 from outdial.conversation.opening import HEARD_OUT_MS, HearOut, Opening
@@ -34,6 +34,7 @@ from outdial.conversation.transferring import Transferring
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.utterance import Utterance
+from outdial.conversation.verb_results import Heard, Said
 from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
 from outdial.media.echo import Echo

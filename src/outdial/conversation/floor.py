@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from outdial.conversation.live_call import CallEnded
 from outdial.conversation.turns import TurnEvent, TurnState, next_turn
+from outdial.conversation.verb_results import CallEnded
 
 INSISTING_S = 0.1  # an agent that goes on after CallEnded is slowed down to this
 

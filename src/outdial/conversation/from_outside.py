@@ -19,9 +19,9 @@ from outdial.conversation.commands import (
 )
 from outdial.conversation.floor import Floor
 from outdial.conversation.listening import Listening
-from outdial.conversation.live_call import CallEnded, Said, SpeechFailed, TransferFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.saying import Saying
+from outdial.conversation.verb_results import CallEnded, Said, SpeechFailed, TransferFailed
 from outdial.conversation.whispers import NobodyListens, TooMany, Whispers
 from outdial.telephony.failures import FailureCode
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from outdial.conversation.live_call import AgentCoroutine, Heard, LiveCall, converse
+from outdial.conversation.live_call import AgentCoroutine, LiveCall, converse
 from outdial.conversation.opening import Opening, PutThrough
 from outdial.conversation.stopping import stop
 from outdial.conversation.turn_words import TurnWords
+from outdial.conversation.verb_results import Heard
 from outdial.telephony.verdict import AnsweredBy
 
 QUIET_MS = 1000   # after what it says; the tone that some have after them is in there

@@ -12,13 +12,13 @@ from outdial.conversation.endpointing import Patience
 from outdial.conversation.floor import Floor
 from outdial.conversation.hearing import Hearing
 from outdial.conversation.keypad import Keypad
-from outdial.conversation.live_call import Heard, SpeechFailed
 from outdial.conversation.opening import HeardSoFar
 from outdial.conversation.second_opinion import SecondOpinion
 from outdial.conversation.transcript import ReplyTimes, Transcript
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.turns import TurnEvent, TurnState
 from outdial.conversation.utterance import Utterance
+from outdial.conversation.verb_results import Heard, SpeechFailed
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from outdial.conversation.live_call import SpeechFailed
+from outdial.conversation.verb_results import SpeechFailed
 
 
 @dataclass(slots=True, kw_only=True)

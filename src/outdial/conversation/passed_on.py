@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from outdial.conversation.endpointing import PAUSE_MS, Patience
-from outdial.conversation.live_call import NORMAL, FailedTransfer, Heard, LiveCall, Said
+from outdial.conversation.live_call import NORMAL, LiveCall
 from outdial.conversation.straight_audio import Ears, StraightAudio
 from outdial.conversation.turn_words import NOTHING, Asked
+from outdial.conversation.verb_results import FailedTransfer, Heard, Said
 from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
 from outdial.media.sounds import Sound

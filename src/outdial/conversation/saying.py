@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 
 from outdial.conversation.floor import Floor
 from outdial.conversation.listening import Listening
-from outdial.conversation.live_call import Said, SpeechFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.own_words import has_been_asked, is_own
 from outdial.conversation.playback import WORD_S, Playback
@@ -21,6 +20,7 @@ from outdial.conversation.turn_times import TurnTimes
 from outdial.conversation.turn_words import TurnWords
 from outdial.conversation.turns import TurnEvent, TurnState, is_barge_in, is_speech
 from outdial.conversation.utterance import Utterance
+from outdial.conversation.verb_results import Said, SpeechFailed
 from outdial.media import tones
 from outdial.media.frames import FRAME_MS, silence
 from outdial.speech.base import TextToSpeech

@@ -16,7 +16,7 @@ from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
 from outdial.conversation.commands import Command, refusal
 from outdial.conversation.dialogue import Dialogue
 from outdial.conversation.gates import AtGate
-from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed, converse
+from outdial.conversation.live_call import AgentCoroutine, LiveCall, converse
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.message import Message
 from outdial.conversation.notes import Notes
@@ -24,6 +24,7 @@ from outdial.conversation.notice import Notice
 from outdial.conversation.session_end import AGENT_FAILED, AUDIO_LOST, NO_MEDIA, SessionEnd, failure_of
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import Journal, Transcript
+from outdial.conversation.verb_results import CallEnded, SpeechFailed
 from outdial.media.stream import StreamStarted
 from outdial.telephony.failures import INTERRUPTED, CallError
 from outdial.telephony.state import EndedBy, EndReason, who_ended
@@ -63,9 +64,8 @@ class Session:
         self.replied = asyncio.Event()         # the callee has answered us: what finds a machine now comes too late
         self.responded = asyncio.Event()       # the callee spoke or pressed a key
         self._left: EndedBy | None = None      # who ended the conversation: whoever was first
-        self._started = False
         self._closed_at: float | None = None
-        self._orderly = False                  # the stream was closed with the carrier's word
+        self._started = self._orderly = False  # orderly: the stream was closed with the carrier's word
         self._hang_up_asked = False
         self._goodbye: str | None = None       # the server stops: said ("": nothing is), then the call ends
         self._end_by = 0.0                     # the call's longest duration

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from outdial.conversation.live_call import AgentFailed, CallEnded, SpeechFailed
+from outdial.conversation.verb_results import AgentFailed, CallEnded, SpeechFailed
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy, Ending, EndReason
 

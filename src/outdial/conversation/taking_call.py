@@ -4,10 +4,11 @@ import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
-from outdial.conversation.live_call import Heard, LiveCall
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.understanding.language import Language
 from outdial.conversation.understanding.meaning import Option, Question
 from outdial.conversation.understanding.understand import understand, understand_keys
+from outdial.conversation.verb_results import Heard
 
 MAX_WORDS = 8  # of an answer: a machine's greeting that has a "yes" in it is longer
 ASKED_AGAIN = 2

@@ -6,11 +6,11 @@ from contextlib import suppress
 
 from outdial.conversation.call_facts import CarrierControl
 from outdial.conversation.floor import Floor
-from outdial.conversation.live_call import CallEnded, TransferFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.saying import Saying
 from outdial.conversation.stopping import PATIENCE_S, stop
 from outdial.conversation.understanding.language import language_of
+from outdial.conversation.verb_results import CallEnded, TransferFailed
 from outdial.conversation.warm import IfNotPossible, Warm
 from outdial.media.frames import duration_ms
 from outdial.media.hold_music import hold_music

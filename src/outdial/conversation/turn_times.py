@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from outdial.conversation.live_call import Thought
 from outdial.conversation.playback import Playback
 from outdial.conversation.transcript import ReplyTimes
+from outdial.conversation.verb_results import Thought
 
 
 class TurnTimes:

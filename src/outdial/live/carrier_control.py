@@ -17,7 +17,7 @@ from outdial.calls.transfers import begin_transfer, refuse_transfer
 from outdial.carriers.errors import CarrierError
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.conversation.live_call import CallBackRefused, TransferFailed
+from outdial.conversation.verb_results import CallBackRefused, TransferFailed
 from outdial.conversation.warm import Warm
 from outdial.db.trouble import tell_trouble
 from outdial.live.consulting import Consulting

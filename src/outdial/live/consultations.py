@@ -19,13 +19,14 @@ from outdial.calls.records import CallRecord
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines, turn_taking_of
-from outdial.conversation.live_call import CallBackRefused, LiveCall, TransferFailed
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.conversation.opening import Greet
 from outdial.conversation.session import Session
 from outdial.conversation.taking_call import Reply, ask
 from outdial.conversation.transcript import Turn
 from outdial.conversation.understanding.language import language_of
+from outdial.conversation.verb_results import CallBackRefused, TransferFailed
 from outdial.conversation.warm import Warm
 from outdial.db.trouble import tell_trouble
 from outdial.dispatch.second_legs import end_leg

@@ -29,8 +29,8 @@ from outdial.calls.records import AttemptRecord, read_held
 from outdial.calls.transfer_gate import admit_transfer
 from outdial.carriers.calls import PlaceCall
 from outdial.carriers.errors import CarrierError
-from outdial.conversation.live_call import NOT_TAKEN, TransferFailed
 from outdial.conversation.stopping import retrieve
+from outdial.conversation.verb_results import NOT_TAKEN, TransferFailed
 from outdial.conversation.warm import Warm
 from outdial.db.engine import reading
 from outdial.db.trouble import tell_trouble

@@ -9,8 +9,8 @@ from outdial import clock
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.ownership import Answered
 from outdial.conversation.call_facts import CallFacts, Engines, turn_taking_of
-from outdial.conversation.live_call import FailedTransfer
 from outdial.conversation.understanding.language import language_of
+from outdial.conversation.verb_results import FailedTransfer
 from outdial.live.detection import NOT_ASKED, late_ms_of, machine_policy
 from outdial.live.journal import Writing
 from outdial.live.recordings import recording_path

@@ -18,8 +18,9 @@ from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.python.loading import load_file
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.path import Passed, Path
-from outdial.conversation.live_call import AgentCoroutine, AgentFailed, LiveCall
+from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.conversation.transcript import Turn
+from outdial.conversation.verb_results import AgentFailed
 from outdial.rehearsals.model import Expected, Rehearsal
 from outdial.rehearsals.tape import Tape
 from outdial.telephony.outcome import Facts, outcome_of

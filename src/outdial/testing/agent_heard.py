@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-from outdial.conversation.live_call import Heard, LiveCall, Said
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.transcript import Speaker, Turn, heard_part
+from outdial.conversation.verb_results import Heard, Said
 from outdial.media.sounds import Sound
 from outdial.speech.reading.reader import Reading
 from outdial.testing.audio_engines import RememberedTextToSpeech

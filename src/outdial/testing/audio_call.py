@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from outdial.conversation.call_facts import CallFacts, Engines, turn_taking_of
-from outdial.conversation.live_call import AgentCoroutine, CallEnded, FailedTransfer, LiveCall
+from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import SessionEnd
 from outdial.conversation.transcript import Speaker, Turn
+from outdial.conversation.verb_results import CallEnded, FailedTransfer
 from outdial.conversation.warm import Warm
 from outdial.media.frames import FRAME_MS
 from outdial.media.pacer import Pacer

@@ -15,12 +15,13 @@ from outdial.agents.script.template import parse_text, render
 from outdial.agents.script.values import known
 from outdial.agents.tools.access import NoTools, Tools
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy, TurnTaking, turn_taking_of
-from outdial.conversation.live_call import NOT_TAKEN, AgentCoroutine, CallBackRefused, LiveCall, TransferFailed
+from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.opening import Greet
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import SessionEnd
 from outdial.conversation.transcript import Speaker, Turn
+from outdial.conversation.verb_results import NOT_TAKEN, CallBackRefused, TransferFailed
 from outdial.conversation.warm import Warm
 from outdial.media.frames import FRAME_MS
 from outdial.media.pacer import Pacer

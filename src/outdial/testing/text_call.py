@@ -12,10 +12,11 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from outdial.conversation.keypad import Keypad
-from outdial.conversation.live_call import AgentCoroutine, CallEnded, FailedTransfer, Heard, Said
+from outdial.conversation.live_call import AgentCoroutine
 from outdial.conversation.sounds import Looped
 from outdial.conversation.transcript import MS_PER_CHAR, Speaker, Turn
 from outdial.conversation.understanding.turn_phrases import turn_phrases
+from outdial.conversation.verb_results import CallEnded, FailedTransfer, Heard, Said
 from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
 from outdial.media.sounds import Sound

@@ -1,6 +1,6 @@
 """What an agent under test hears of a transfer that came to nothing while it had the callee."""
 
-from outdial.conversation.live_call import NOT_TAKEN, TransferFailed
+from outdial.conversation.verb_results import NOT_TAKEN, TransferFailed
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.transfer import TransferOutcome
 from outdial.testing.callee import CARRIER_REFUSES

@@ -13,7 +13,7 @@ from outdial.agents.llm.chat import AgentSaid, CalleeSaid, ModelFailed, Remark, 
 from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.llm.vendors import ModelServers, VendorModel
 from outdial.conversation.commands import Say
-from outdial.conversation.live_call import TransferFailed
+from outdial.conversation.verb_results import TransferFailed
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy
 from outdial.testing.engines import speech_ms

@@ -13,8 +13,8 @@ from outdial import Call, CallEnded, agent
 from outdial.agents.python import call as python_call
 from outdial.agents.python.definition import PythonAgent
 from outdial.conversation.call_facts import MachinePolicy
-from outdial.conversation.live_call import SpeechFailed, TransferFailed
 from outdial.conversation.session_end import SessionEnd
+from outdial.conversation.verb_results import SpeechFailed, TransferFailed
 from outdial.conversation.warm import Warm
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy, EndReason

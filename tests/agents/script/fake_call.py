@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from outdial.conversation.live_call import NOT_TAKEN, CallEnded, FailedTransfer, Heard, Said, TransferFailed
+from outdial.conversation.verb_results import NOT_TAKEN, CallEnded, FailedTransfer, Heard, Said, TransferFailed
 from outdial.conversation.warm import Warm
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.transfer import TransferOutcome

@@ -9,7 +9,7 @@ from outdial.agents.script.examples import load_example
 from outdial.agents.script.model import MachineAction
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import run_script, speakable
-from outdial.conversation.live_call import CallEnded, Heard
+from outdial.conversation.verb_results import CallEnded, Heard
 
 SCRIPT = parse_script(load_example("appointment_reminder"))
 JANE = {"user_name": "Jane", "account_type": "Premium"}

@@ -12,7 +12,7 @@ from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import MAX_ACTIONS, run_script, speakable
 from outdial.agents.script.template import TemplateError
 from outdial.agents.script.unheard import unheard
-from outdial.conversation.live_call import CallEnded, FailedTransfer, Heard
+from outdial.conversation.verb_results import CallEnded, FailedTransfer, Heard
 from outdial.conversation.warm import Warm
 from outdial.speech.reading.marks import Format, marked, without_marks
 from outdial.speech.reading.reader import Reading

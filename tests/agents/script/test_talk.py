@@ -9,8 +9,8 @@ from outdial.agents.llm.metering import Metered
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.path import Path
 from outdial.agents.script.run import run_script
-from outdial.conversation.live_call import TransferFailed
 from outdial.conversation.session_end import SessionEnd
+from outdial.conversation.verb_results import TransferFailed
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy, EndReason
 from outdial.telephony.transfer import TransferOutcome

@@ -4,7 +4,7 @@ import pytest
 
 from agents.script.fake_call import SILENCE, BargeIn, pressed
 from agents.script.test_run import hold
-from outdial.conversation.live_call import Heard
+from outdial.conversation.verb_results import Heard
 
 REMINDER = """
 steps:

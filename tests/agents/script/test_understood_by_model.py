@@ -11,7 +11,7 @@ from outdial.agents.llm.chat import CalleeSaid, ToolCall
 from outdial.agents.llm.choosing import TOOL
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import run_script
-from outdial.conversation.live_call import CallEnded
+from outdial.conversation.verb_results import CallEnded
 from outdial.testing.phone import Phone
 from outdial.testing.virtual_time import run
 from outdial.testing.written_model import After, Fails, WrittenModel, calls, means

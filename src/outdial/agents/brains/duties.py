@@ -8,11 +8,12 @@ from outdial.agents.brains.definition import BrainAgent, Sent
 from outdial.agents.llm.quiet import KEEP_S, Quiet
 from outdial.agents.script.template import Slot, Text, lookup, render
 from outdial.agents.script.values import known
-from outdial.conversation.live_call import AgentFailed, Heard, LiveCall, Said
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Question
 from outdial.conversation.understanding.understand import wants_no_more_calls
+from outdial.conversation.verb_results import AgentFailed, Heard, Said
 from outdial.telephony.outcome import WISH
 
 ROUNDING_S = 0.001  # clocks are no finer, and who waits for less waits again and again

@@ -5,7 +5,8 @@ import asyncio
 from outdial.agents.brains.duties import Duties, wait_for
 from outdial.agents.llm.quiet import KEEP_S
 from outdial.background import Background
-from outdial.conversation.live_call import LiveCall, Said
+from outdial.conversation.live_call import LiveCall
+from outdial.conversation.verb_results import Said
 from outdial.media.sounds import Sound, SoundFailed
 
 AT_ONCE = 2  # fetched for a call; a brain may queue many

@@ -7,7 +7,8 @@ from outdial.agents.brains.duties import Duties
 from outdial.agents.brains.parting import noted_of, transfer_of
 from outdial.agents.llm.free_talk import TransferTarget
 from outdial.agents.llm.texts import number_of
-from outdial.conversation.live_call import LiveCall, TransferFailed
+from outdial.conversation.live_call import LiveCall
+from outdial.conversation.verb_results import TransferFailed
 
 
 class Leaving:

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from outdial.agents.llm.unspoken import Unspoken
-from outdial.conversation.live_call import Thought
 from outdial.conversation.sentences import Cutter
 from outdial.conversation.transcript import MS_PER_CHAR
+from outdial.conversation.verb_results import Thought
 
 SETTLE_S = 0.04     # of nothing after what may be the end of a sentence, and need not be: it is
 FLUSH_S = 1.2       # of nothing after any words: what is there is said

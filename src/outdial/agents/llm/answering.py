@@ -26,10 +26,10 @@ from outdial.agents.llm.metering import measured
 from outdial.agents.llm.tools import Note, Wish
 from outdial.agents.llm.unspoken import Unspoken
 from outdial.agents.tools.asks import Ask, NotPossible
-from outdial.conversation.live_call import Thought
 from outdial.conversation.sentences import Cutter
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import MS_PER_CHAR
+from outdial.conversation.verb_results import Thought
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,9 @@ from outdial.agents.llm.told import told_of_ask
 from outdial.agents.script.template import Text
 from outdial.agents.tools.asks import Ask, Reply, Result, told_model
 from outdial.agents.tools.toolbox import Asked, Toolbox
-from outdial.conversation.live_call import Heard, LiveCall, Said
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.stopping import stop
+from outdial.conversation.verb_results import Heard, Said
 
 AT_ONCE_S = 0.3   # an answer that comes so soon isn't waited for
 A_MOMENT_S = 1.5  # for an answer that changes nothing, once the callee has spoken

@@ -28,7 +28,8 @@ from outdial.agents.llm.tools import (
 )
 from outdial.agents.script import model as script
 from outdial.agents.tools.asks import Ask, NotPossible
-from outdial.conversation.live_call import CallBackRefused, CallEnded, LiveCall, Said, TransferFailed
+from outdial.conversation.live_call import LiveCall
+from outdial.conversation.verb_results import CallBackRefused, CallEnded, Said, TransferFailed
 from outdial.telephony.outcome import NAMED, WISH
 
 NOT_ARRANGED = Remark("The callee spoke into that: no call back is arranged yet.")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from outdial.agents.llm.chat import AgentSaid, CalleeSaid, Message, Remark, ToolAnswer, ToolCall
-from outdial.conversation.live_call import Said
+from outdial.conversation.verb_results import Said
 
 MAX_MESSAGES = 400  # of a call; then the oldest are forgotten
 

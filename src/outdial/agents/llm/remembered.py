@@ -6,9 +6,10 @@ from outdial.agents.llm.chat import AgentSaid, Message
 from outdial.agents.llm.history import forget_answered
 from outdial.agents.llm.talking import heard_as
 from outdial.conversation.endpointing import PAUSE_MS, Patience
-from outdial.conversation.live_call import NORMAL, Heard, LiveCall, Said
+from outdial.conversation.live_call import NORMAL, LiveCall
 from outdial.conversation.passed_on import PassedOn
 from outdial.conversation.turn_words import NOTHING, Asked
+from outdial.conversation.verb_results import Heard, Said
 
 
 class RememberedCall(PassedOn):

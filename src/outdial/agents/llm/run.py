@@ -14,10 +14,11 @@ from outdial.agents.llm.history import is_cut_short
 from outdial.agents.llm.talking import CUT_OFF, AtLimit, NoAnswer, TakenBack, Talking, told_by
 from outdial.agents.llm.tools import HangUp, Wish
 from outdial.agents.tools.access import Tools
-from outdial.conversation.live_call import AgentFailed, CallEnded, LiveCall
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Kind, Question
 from outdial.conversation.understanding.understand import understand
+from outdial.conversation.verb_results import AgentFailed, CallEnded
 
 PARTING_S = 2.0     # after our goodbye, for theirs
 

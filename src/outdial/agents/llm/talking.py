@@ -26,11 +26,12 @@ from outdial.agents.llm.tools import CALL_BACK, tools_of
 from outdial.agents.script.model import DoNotCall
 from outdial.agents.tools.access import Tools
 from outdial.agents.tools.toolbox import About, Toolbox
-from outdial.conversation.live_call import CallEnded, Heard, LiveCall, Said
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Question
 from outdial.conversation.understanding.understand import wants_no_more_calls
+from outdial.conversation.verb_results import CallEnded, Heard, Said
 
 logger = logging.getLogger(__name__)
 

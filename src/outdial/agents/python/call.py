@@ -18,12 +18,13 @@ from outdial.agents.script.run import run_script
 from outdial.agents.script.template import Text, lookup, render
 from outdial.agents.script.values import known
 from outdial.conversation.endpointing import PAUSE_MS, Patience
-from outdial.conversation.live_call import NORMAL, CallEnded, Heard, LiveCall, Said
+from outdial.conversation.live_call import NORMAL, LiveCall
 from outdial.conversation.passed_on import PassedOn
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Question
 from outdial.conversation.understanding.understand import wants_no_more_calls
+from outdial.conversation.verb_results import CallEnded, Heard, Said
 from outdial.conversation.warm import Warm
 from outdial.media.sounds import Sound
 from outdial.telephony.e164 import plain

@@ -9,7 +9,8 @@ from pathlib import PurePath
 
 from outdial.agents.python.call import Call
 from outdial.agents.python.definition import PythonAgent, WrongVariable
-from outdial.conversation.live_call import AgentFailed, CallEnded, LiveCall, SpeechFailed, TransferFailed
+from outdial.conversation.live_call import LiveCall
+from outdial.conversation.verb_results import AgentFailed, CallEnded, SpeechFailed, TransferFailed
 from outdial.telephony.outcome import NAMED
 
 logger = logging.getLogger(__name__)

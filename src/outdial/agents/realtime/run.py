@@ -34,11 +34,12 @@ from outdial.agents.realtime.talking import Talking
 from outdial.agents.tools.access import Tools
 from outdial.agents.tools.asks import NotPossible
 from outdial.agents.tools.toolbox import About, Toolbox
-from outdial.conversation.live_call import AgentFailed, CallEnded, Heard, LiveCall
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Question
 from outdial.conversation.understanding.understand import wants_no_more_calls
+from outdial.conversation.verb_results import AgentFailed, CallEnded, Heard
 from outdial.telephony.outcome import WISH
 
 logger = logging.getLogger(__name__)

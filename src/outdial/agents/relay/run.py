@@ -22,9 +22,10 @@ from outdial.agents.relay.link import Connected, Link
 from outdial.agents.relay.opening import Opening, as_texts
 from outdial.agents.relay.protocol import End, Message, Play, SendDigits, SwitchLanguage, TextToken
 from outdial.agents.tools.access import Tools
-from outdial.conversation.live_call import Heard, LiveCall, Said, Thought
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.stopping import stop
 from outdial.conversation.turn_words import Asked
+from outdial.conversation.verb_results import Heard, Said, Thought
 
 OPEN_S = 2.0        # of nothing: a server that doesn't mark its ends has ended
 MOST_QUEUED = 200   # things to do that a server may be ahead; further ones are refused

@@ -9,11 +9,11 @@ from typing import Any
 from outdial.agents.script.model import Ask, Patience
 from outdial.agents.script.replies import Replies
 from outdial.conversation import endpointing
-from outdial.conversation.live_call import Heard
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.answer_type import TypeName
 from outdial.conversation.understanding.closed_answers import closed, may_be_misheard
 from outdial.conversation.understanding.meaning import Kind
+from outdial.conversation.verb_results import Heard
 
 MANY_DIGITS = 4  # spoken digits of fewer are a number like any other: one is whole, whatever `max_digits` allows
 

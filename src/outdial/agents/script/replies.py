@@ -7,11 +7,12 @@ from datetime import date
 from outdial import clock
 from outdial.agents.script.model import Answer, Ask, Script
 from outdial.agents.script.template import Text
-from outdial.conversation.live_call import Heard, LiveCall
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Kind, Meaning, Option, Question
 from outdial.conversation.understanding.other_wishes import is_back, is_listening
 from outdial.conversation.understanding.understand import NOTHING, understand, understand_keys, wants_no_more_calls
+from outdial.conversation.verb_results import Heard
 from outdial.telephony.numbering import place_of
 from outdial.telephony.time_zone import zone_of
 

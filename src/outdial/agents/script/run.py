@@ -40,8 +40,9 @@ from outdial.agents.script.understood import Understanding
 from outdial.agents.script.unheard import unheard
 from outdial.agents.script.values import known
 from outdial.agents.tools.access import NoTools, Tools
-from outdial.conversation.live_call import Heard, LiveCall, Said, TransferFailed
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.understanding.meaning import Kind
+from outdial.conversation.verb_results import Heard, Said, TransferFailed
 from outdial.telephony.outcome import WISH
 
 logger = logging.getLogger(__name__)

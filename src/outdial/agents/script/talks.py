@@ -13,8 +13,9 @@ from outdial.agents.script.model import Block, Script, Talk
 from outdial.agents.script.models import ScriptModels
 from outdial.agents.script.talk_step import PLACE
 from outdial.agents.tools.access import Tools
-from outdial.conversation.live_call import AgentFailed, Heard, LiveCall
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.understanding.language import language_of
+from outdial.conversation.verb_results import AgentFailed, Heard
 
 BEGIN = Remark("Your part of the call begins here: you have the word.")
 GOES_ON = Remark("The callee goes on with what they said last: your part of the call isn't over.")

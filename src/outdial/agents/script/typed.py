@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from outdial.agents.script.model import Answer, Ask
 from outdial.agents.script.replies import Replies
-from outdial.conversation.live_call import Heard
 from outdial.conversation.understanding.answer_type import AnswerType, TypeName, Value, is_begun
 from outdial.conversation.understanding.corrections import corrected
 from outdial.conversation.understanding.meaning import Kind
+from outdial.conversation.verb_results import Heard
 
 WORDS = "_words"  # behind a variable's name: what was said for its value
 MORE_S = 3.0      # for the next digits of a number that isn't whole yet

@@ -11,9 +11,10 @@ from outdial.agents.script.model import Ask, Script, Understand
 from outdial.agents.script.models import ScriptModels
 from outdial.agents.script.replies import Replies, Reply, is_silent
 from outdial.agents.script.typed import Listen, TypedAnswers
-from outdial.conversation.live_call import Heard, LiveCall
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.stopping import stop
 from outdial.conversation.understanding.meaning import SOMEBODY_ELSE, Kind
+from outdial.conversation.verb_results import Heard
 from outdial.telephony.outcome import NAMED
 
 logger = logging.getLogger(__name__)

@@ -20,8 +20,9 @@ from outdial.agents.tools.access import Tools
 from outdial.agents.voiceflow.definition import User, VoiceflowAgent
 from outdial.agents.voiceflow.traces import Ended, Expects, Forward, Interruptions
 from outdial.agents.voiceflow.turn import Item, Turn
-from outdial.conversation.live_call import LiveCall, Said
+from outdial.conversation.live_call import LiveCall
 from outdial.conversation.turn_words import Asked
+from outdial.conversation.verb_results import Said
 from outdial.secrets.store import SecretMissing
 from outdial.telephony.outcome import CALL_BACK, NAMED, WISH
 
