@@ -73,8 +73,7 @@ class TextCall:
         is_open: bool = False,
         limits: CallLimits | None = None,
     ) -> None:
-        self.user_id = user_number
-        self.answered_by: AnsweredBy | None = AnsweredBy.HUMAN
+        self.user_id, self.answered_by = user_number, AnsweredBy.HUMAN
         self.variables: Mapping[str, Any] = MappingProxyType(dict(variables or {}))
         self.noted: dict[str, Any] = {}
         self.failed_transfer: FailedTransfer | None = None

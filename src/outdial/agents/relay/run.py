@@ -56,8 +56,7 @@ class _Conversation:
         self._is_deaf = False               # to what was meant before the callee interrupted
         self._cut = asyncio.Event()         # something came that may replace what is played
         self._had_digit = False             # the callee's last; the server knows whether it wants more
-        self._last_said = ""
-        self._partial = ""
+        self._last_said = self._partial = ""
         self._lang = agent.language
         self._link = self._opened()
 
