@@ -215,7 +215,8 @@ async def test_an_agent_that_comes_with_the_server_is_shown_and_not_edited(edito
 
 async def test_a_new_agent_is_of_a_kind_each_with_an_example(editor):
     html = (await editor.get("/agents")).text
-    assert re.findall(r'<legend class="kind">([^<]+)</legend>', html) == ["Script", "Model", "Relay", "Voiceflow"]
+    kinds = re.findall(r'<legend class="kind">([^<]+)</legend>', html)
+    assert kinds == ["Script", "Realtime", "Model", "Relay", "Voiceflow"]
 
 
 MODEL_SOURCE = load_example("model_reminder")

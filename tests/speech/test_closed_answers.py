@@ -30,7 +30,7 @@ async def closest(pcm, answers, heard=""):
 @pytest.mark.parametrize(
     ("text", "answers", "heard", "answer"),
     [("Thursday.", DAYS, "Thirsty.", 0), ("Friday.", DAYS, "Fried A.", 1),
-     ("Eight.", RATING, "Hate.", 7), ("Thursday, please.", DAYS, "Firstly, please.", 0)],
+     ("Three.", RATING, "Free.", 2), ("Thursday, please.", DAYS, "Firstly, please.", 0)],
 )  # fmt: skip
 async def test_an_answer_alone_is_found(text, answers, heard, answer):
     found = await closest(over_the_phone(await spoken(text, "callee")), answers, heard)
