@@ -26,11 +26,11 @@ _PUBLIC = {
     "agent": "outdial.agents.python.decorator",
     "Call": "outdial.agents.python.call",
     "NotDeclared": "outdial.agents.python.call",
-    "CallEnded": "outdial.conversation.live_call",
-    "Heard": "outdial.conversation.live_call",
+    "CallEnded": "outdial.conversation.verb_results",
+    "Heard": "outdial.conversation.verb_results",
     "LiveCall": "outdial.conversation.live_call",
-    "Said": "outdial.conversation.live_call",
-    "TransferFailed": "outdial.conversation.live_call",
+    "Said": "outdial.conversation.verb_results",
+    "TransferFailed": "outdial.conversation.verb_results",
     "Warm": "outdial.conversation.warm",
 }
 

@@ -32,7 +32,6 @@ from outdial.conversation.straight_audio import Ears, StraightAudio
 from outdial.conversation.transcript import Journal, Transcript
 from outdial.conversation.transferring import Transferring
 from outdial.conversation.turn_words import NOTHING, Asked
-from outdial.conversation.understanding.language import language_of
 from outdial.conversation.utterance import Utterance
 from outdial.conversation.verb_results import Heard, Said
 from outdial.conversation.warm import Warm
@@ -62,8 +61,8 @@ class Dialogue:
     ) -> None:
         self.call_id = facts.call_id
         self.user_id = facts.user_number
-        self.variables: Mapping[str, Any] = MappingProxyType(dict(facts.variables))
-        self.noted = noted
+        self._variables = MappingProxyType(dict(facts.variables))
+        self._noted = noted
         self.failed_transfer = facts.failed_transfer
         self.last_event = last_event(facts)
         self.answered_by: AnsweredBy | None = None  # kept up to date by the session
@@ -187,6 +186,14 @@ class Dialogue:
         self._courtesy.words_are_late()
 
     # -- what is known ---------------------------------------------------------------------------------------
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        return self._variables
+
+    @property
+    def noted(self) -> MutableMapping[str, Any]:
+        return self._noted
 
     def tell(self, type_: str, data: Mapping[str, Any]) -> None:
         self._journal.event(type_, dict(data))
@@ -323,10 +330,6 @@ class Dialogue:
     async def carry_out(self, command: Command) -> dict[str, Any]:
         """As FromOutside.carry_out."""
         return await self._outside.carry_out(command)
-
-    def connecting_sentence(self) -> str:
-        """What a callee hears who is about to be connected to a person."""
-        return language_of(self.notice.language).texts["taking_over"]
 
     async def press(self, digits: str) -> None:
         """Keys of ours, by whoever has the floor."""

@@ -20,7 +20,9 @@ from outdial.conversation.commands import (
 from outdial.conversation.floor import Floor
 from outdial.conversation.listening import Listening
 from outdial.conversation.media_line import MediaLine
+from outdial.conversation.notice import Notice
 from outdial.conversation.saying import Saying
+from outdial.conversation.understanding.language import language_of
 from outdial.conversation.verb_results import CallEnded, Said, SpeechFailed, TransferFailed
 from outdial.conversation.whispers import NobodyListens, TooMany, Whispers
 from outdial.telephony.failures import FailureCode
@@ -40,6 +42,7 @@ class OneDialogue(Protocol):
 
     call_id: str
     whispers: Whispers
+    notice: Notice
 
     @property
     def noted(self) -> MutableMapping[str, Any]: ...
@@ -48,10 +51,6 @@ class OneDialogue(Protocol):
     async def press(self, digits: str) -> None: ...
     async def connect_to(self, to: str, failed_step: str | None = None) -> None:
         """Raises CallEnded and TransferFailed."""
-        ...
-
-    def connecting_sentence(self) -> str:
-        """What a callee hears who is about to be connected to a person."""
         ...
 
 
@@ -90,7 +89,7 @@ class FromOutside:
                 case Transfer():
                     await self._leave(self._dialogue.connect_to(command.to))
                 case TakeOver():
-                    sentence = command.text or self._dialogue.connecting_sentence()
+                    sentence = command.text or language_of(self._dialogue.notice.language).texts["taking_over"]
                     await self._leave(self._hand_over(command.to, sentence))
                 case Whisper():
                     self._whisper(command.text)
