@@ -34,7 +34,7 @@ RECENT_FRAMES = max(STRETCH_MS, PRE_ROLL_MS) // FRAME_MS + 8  # a window is work
 NEARER_MS = 160              # of it were heard before that was noticed
 MAX_FRAMES = 150             # kept in all; the detector, too, gives up what is 2 s old
 MAX_UTTERANCE_MS = LONGEST_TURN_MS  # somebody reading a novel, or a radio
-KNOWN_QUIET_MS = 1450        # of what another has heard; who speaks just now is noticed in the rest of any silence
+KNOWN_QUIET_MS = 700         # of what another has heard: a busy detector takes a second to notice who speaks
 DEAF_MS = 1000               # without a window: the carrier has stopped sending audio
 
 
