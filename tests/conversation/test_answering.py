@@ -72,7 +72,8 @@ async def test_a_message_is_left_when_the_greeting_is_over(greet):
     assert (end.end_reason, end.message_delivered, end.ended_by) == (EndReason.COMPLETED, True, EndedBy.AGENT)
     message = stage.notes.turns[-1]
     assert message.text == MESSAGE
-    assert over_s * 1000 + HEARD_OUT_MS <= message.start_ms <= over_s * 1000 + 2000
+    # Where a voice ends is known to a window of 32 ms.
+    assert over_s * 1000 + HEARD_OUT_MS - 32 <= message.start_ms <= over_s * 1000 + 2000
 
 
 async def test_a_message_waits_for_all_of_a_long_greeting():
