@@ -6,13 +6,13 @@ that doesn't read holds up nobody. A new connection knows nothing of the convers
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from urllib.parse import quote
 
 import httpx
 
+from outdial.agents.brains.outbox import Outbox, until_one_ends
 from outdial.agents.brains.reaching import BrainAway, Socket
 from outdial.agents.realtime import protocol
 from outdial.agents.realtime.definition import RealtimeAgent
@@ -24,7 +24,6 @@ from outdial.secrets.store import SecretMissing
 logger = logging.getLogger(__name__)
 
 CONNECT_S = 5.0          # for an attempt: name, connection, TLS, handshake, and the session set up
-SEND_S = 5.0             # for a server to take a message
 MAX_WAITING = 1000       # messages to it: 20 s of audio
 MOST_UNREAD = 3 << 20    # characters that nobody has looked at: 2 MB of audio, four minutes
 MOST_BYTES = 1 << 20     # of a message from it
@@ -90,8 +89,7 @@ class Link:
         self._lost = lost
         self._up = up
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[str] = deque()
-        self._wakes = asyncio.Event()  # something waits to be sent
+        self._outbox = Outbox()
         self._renews = asyncio.Event()
         self._attempts = 0
         self._news: Callable[[], object] = lambda: None
@@ -104,9 +102,8 @@ class Link:
     def send(self, message: str) -> None:
         """Returns at once. While there is no connection, nothing is sent."""
         if self.is_up:
-            self._waiting.append(message)
-            self._wakes.set()
-            if len(self._waiting) > MAX_WAITING:
+            self._outbox.put(message)
+            if len(self._outbox) > MAX_WAITING:
                 self.renew()
 
     def renew(self) -> None:
@@ -156,7 +153,7 @@ class Link:
             await _close(socket)
             raise
         try:
-            self._waiting.clear()
+            self._outbox.begin()
             self._renews.clear()
             self.is_up = True
             self.sessions += 1
@@ -169,28 +166,12 @@ class Link:
 
     async def _both_ways(self, socket: Socket) -> None:
         """Raises what ends it, from either side."""
-        writing = asyncio.create_task(self._write(socket), name="writing to a realtime model")
-        reading = asyncio.create_task(self._read(socket), name="reading from a realtime model")
-        renewing = asyncio.create_task(self._renews.wait(), name="renewing a realtime connection")
-        try:
-            await asyncio.wait({writing, reading, renewing}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            ends = [await stop(task) for task in (reading, writing, renewing)]
-        for end in ends:
-            if end is not None:
-                raise end
+        await until_one_ends(
+            reading_from_a_realtime_model=self._read(socket),
+            writing_to_a_realtime_model=self._outbox.write(socket),
+            renewing_a_realtime_connection=self._renews.wait(),
+        )
         raise BrainAway("no_answer")
-
-    async def _write(self, socket: Socket) -> None:
-        while True:
-            while self._waiting:
-                try:
-                    async with asyncio.timeout(SEND_S):
-                        await socket.send(self._waiting.popleft())
-                except TimeoutError:
-                    raise BrainAway("timeout") from None
-            self._wakes.clear()
-            await self._wakes.wait()
 
     async def _read(self, socket: Socket) -> None:
         wrong = 0

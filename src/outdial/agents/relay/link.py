@@ -6,11 +6,11 @@ that doesn't read holds up nobody.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from outdial.agents.brains.outbox import Outbox, until_one_ends
 from outdial.agents.brains.reaching import BrainAway, Socket
 from outdial.agents.relay import protocol
 from outdial.agents.relay.protocol import Message, WrongMessage
@@ -20,7 +20,6 @@ logger = logging.getLogger(__name__)
 
 CONNECT_S = 5.0          # for an attempt: name, connection, TLS, handshake
 AGAIN_S = (0.0, 1.0)     # before the first attempt after a loss, and before each further one
-SEND_S = 5.0             # for a server to take a message
 MAX_WAITING = 100        # messages to it
 MAX_UNANSWERED = 20      # that are sent anew after a loss
 BURST = 1000             # messages from it that are read at once; …
@@ -63,8 +62,7 @@ class Link:
         self._connected = connected
         self._lost = lost
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[str] = deque()
-        self._wakes = asyncio.Event()           # something waits to be sent
+        self._outbox = Outbox()
         self._unanswered: list[str] = []
         self._attempts = 0
         self._task = asyncio.create_task(self._run(), name="connection to a relay agent's server")
@@ -74,9 +72,8 @@ class Link:
         if wants_answer:
             self._unanswered.append(message)
             del self._unanswered[:-MAX_UNANSWERED]
-        if self.is_up and len(self._waiting) < MAX_WAITING:
-            self._waiting.append(message)
-            self._wakes.set()
+        if self.is_up and len(self._outbox) < MAX_WAITING:
+            self._outbox.put(message)
 
     def answered(self) -> None:
         self._unanswered.clear()
@@ -118,8 +115,7 @@ class Link:
             raise BrainAway("timeout") from None
         close = (1000, "")
         try:
-            self._waiting = deque([self._setup(), *self._unanswered])
-            self._wakes.set()
+            self._outbox.begin([self._setup(), *self._unanswered])
             self.is_up = True
             self._connected(Connected(round((self._loop.time() - began) * 1000), self._attempts))
             self.news.set()
@@ -135,26 +131,9 @@ class Link:
 
     async def _both_ways(self, socket: Socket) -> None:
         """Raises what ends it, from either side."""
-        writing = asyncio.create_task(self._write(socket), name="writing to a relay agent's server")
-        reading = asyncio.create_task(self._read(socket), name="reading from a relay agent's server")
-        try:
-            await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            ends = [await stop(task) for task in (reading, writing)]
-        for end in ends:
-            if end is not None:
-                raise end
-
-    async def _write(self, socket: Socket) -> None:
-        while True:
-            while self._waiting:
-                try:
-                    async with asyncio.timeout(SEND_S):
-                        await socket.send(self._waiting.popleft())
-                except TimeoutError:
-                    raise BrainAway("timeout") from None
-            self._wakes.clear()
-            await self._wakes.wait()
+        await until_one_ends(
+            reading_from_a_relay_server=self._read(socket), writing_to_a_relay_server=self._outbox.write(socket)
+        )
 
     async def _read(self, socket: Socket) -> None:
         malformed, allowed, at = 0, float(BURST), self._loop.time()
