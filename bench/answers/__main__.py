@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.answers.corpus import openings
-from bench.answers.scoring import confusion, operating_point, outcome, report
+from bench.answers.scoring import as_recorded, confusion, operating_point, outcome, report
 from bench.answers.streams import stored_stream
 from bench.answers.voices import speakers
 
 CACHE = Path(".outdial/bench/answers")
 SHORT = Path("tests/conversation/detection/streams.json")
-SIZES = {"train": 250, "more": 300, "varied": 290, "test": 420}
+SIZES = {"train": 800, "more": 300, "varied": 400, "test": 420}
 SHORT_OF_A_KIND = 3
 POINTS = (0.4, 0.5, 0.55, 0.75, 0.9)
 
@@ -65,6 +65,8 @@ def _score(streams: list[dict[str, Any]]) -> None:
         took_ms = (time.process_time() - began) * 1000 / len(streams)
         print(f"{title} (the judge takes {took_ms:.0f} ms CPU an opening)")
         print("\n".join([*report(outcomes), "", *confusion(outcomes), ""]))
+    print("\n".join(["With words, as the record of a call tells it (who isn't certainly a machine is unknown):",
+                     *report([as_recorded(one) for one in streams]), ""]))  # fmt: skip
     print("Hung up on, with words, by the least likelihood of a machine (with two cues, and nobody talking behind):")
     for certain in POINTS:
         print(operating_point(certain, [outcome(one, certain=certain) for one in streams]))

@@ -3,7 +3,8 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from bench.answers.streams import unpacked
@@ -11,6 +12,7 @@ from outdial.conversation.detection.detector import Detector
 from outdial.conversation.detection.judge import CERTAIN, Decision
 from outdial.conversation.detection.weights import Weights
 from outdial.conversation.understanding.language import language_of
+from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict, WhoAnswered, revised
 
 BEGINS_AFTER_MS = 30  # of talk of ours, until it is heard: a tick and a half
 Z95 = 1.96
@@ -66,6 +68,29 @@ def outcome(
         hang_up_ms=hang_up_ms,
         evidence=() if last is None else last.evidence,
     )
+
+
+def as_recorded(stored: dict[str, Any]) -> Outcome:
+    """What would be in the record of a call: one that isn't hung up on is no machine, and what comes later takes the
+    place of what is there by rule."""
+    detector, known = Detector(language_of("en")), None
+    for heard in unpacked(stored):
+        new = detector.take(heard)
+        if new is None or new.decision is Decision.HOLD:
+            continue
+        is_machine = new.category in MACHINES
+        category = AnsweredBy.UNKNOWN if is_machine and new.decision is not Decision.HANG_UP else new.category
+        verdict = Verdict(
+            answered_by=category, at=datetime.now(UTC), evidence=new.evidence, detection_ms=new.at_ms,
+            revises=category in MACHINES, is_ours=True,
+        )  # fmt: skip
+        known = revised(known, verdict, None) or known
+        if new.decision is Decision.HANG_UP:
+            break
+    judged = outcome(stored)
+    record = known or WhoAnswered(category=AnsweredBy.UNKNOWN)
+    spoken_ms = judged.speak_ms if judged.speak_ms != judged.hang_up_ms else None
+    return replace(judged, final=str(record.category), evidence=record.evidence, speak_ms=spoken_ms)
 
 
 def interval(hits: int, of: int) -> str:

@@ -8,8 +8,7 @@ import asyncio
 import wave
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,11 @@ import numpy as np
 from pydantic import SecretStr
 
 from bench.answers.corpus import Opening
-from bench.answers.scoring import BEGINS_AFTER_MS, Outcome, outcome, report
-from bench.answers.streams import unpacked
+from bench.answers.scoring import BEGINS_AFTER_MS, Outcome, as_recorded, report
 from bench.scene import fresh_database
 from outdial.agents.store import create_agent
 from outdial.app import Running, running
 from outdial.carriers.name import CarrierName
-from outdial.conversation.detection.detector import Detector
-from outdial.conversation.detection.judge import Decision
-from outdial.conversation.understanding.language import language_of
 from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.connecting import Connector
 from outdial.numbers.new_number import NewNumber
@@ -34,7 +29,6 @@ from outdial.settings import Settings
 from outdial.simulator.callee_steps import HangUp, Say, Wait
 from outdial.simulator.callees import CALLEES, Callee, number_of
 from outdial.simulator.server import Simulator, SimulatorConfig, serve
-from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict, WhoAnswered, revised
 from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 
@@ -88,7 +82,7 @@ async def measure(openings: Sequence[Opening], streams: Sequence[dict[str, Any]]
         live = await asyncio.gather(
             *(_called(server, turns, FIRST_ID + place, stored) for place, stored in enumerate(streams))
         )
-    offline = [_as_recorded(stored) for stored in streams]
+    offline = [as_recorded(stored) for stored in streams]
     print(f"{'':58} {'through ' + carrier:34}   by its stream")
     for ours, theirs in zip(report(live), report(offline), strict=True):
         print(f"{ours[:58]} {ours[59:]:34} | {theirs[59:]}")
@@ -106,29 +100,6 @@ def _told(one: Outcome) -> str:
     spoke = "never spoken to" if one.speak_ms is None else f"spoken to at {one.speak_ms / 1000:.1f} s"
     hung_up = "" if one.hang_up_ms is None else f", hung up on at {one.hang_up_ms / 1000:.1f} s"
     return f"{one.final}: {spoke}{hung_up}; {'; '.join(one.evidence)}"
-
-
-def _as_recorded(stored: dict[str, Any]) -> Outcome:
-    """What would be in the record of a call: one that isn't hung up on is no machine, and what comes later takes the
-    place of what is there by rule."""
-    detector, known = Detector(language_of("en")), None
-    for heard in unpacked(stored):
-        new = detector.take(heard)
-        if new is None or new.decision is Decision.HOLD:
-            continue
-        is_machine = new.category in MACHINES
-        category = AnsweredBy.UNKNOWN if is_machine and new.decision is not Decision.HANG_UP else new.category
-        verdict = Verdict(
-            answered_by=category, at=datetime.now(UTC), evidence=new.evidence, detection_ms=new.at_ms,
-            revises=category in MACHINES, is_ours=True,
-        )  # fmt: skip
-        known = revised(known, verdict, None) or known
-        if new.decision is Decision.HANG_UP:
-            break
-    judged = outcome(stored)
-    record = known or WhoAnswered(category=AnsweredBy.UNKNOWN)
-    spoken_ms = judged.speak_ms if judged.speak_ms != judged.hang_up_ms else None
-    return replace(judged, final=str(record.category), evidence=record.evidence, speak_ms=spoken_ms)
 
 
 # -- on calls --------------------------------------------------------------------------------------------------------
