@@ -11,21 +11,30 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from outdial.conversation.detection.features import NAMES, TIMING
 from outdial.telephony.verdict import AnsweredBy
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
     """`trees`: each a list of nodes, [feature, threshold, left, right] or a leaf's hundredths of each category;
-    `table`: a row of coefficients a category, the constant last; `mean` and `scale` of the features."""
+    `table`: a row of coefficients a category, the constant last; `mean` and `scale` of the features. `places`:
+    where each of these is among all that there are, `of` so many; None where they are the same."""
 
     categories: tuple[AnsweredBy, ...]
     trees: Sequence[Sequence[Sequence[float]]]
     table: Sequence[Sequence[float]]
     mean: Sequence[float]
     scale: Sequence[float]
+    places: Sequence[int] | None = None
+    of: int = 0
 
     def probabilities(self, features: Sequence[float]) -> Mapping[AnsweredBy, float]:
+        """Raises ValueError for more or fewer features than there are."""
+        if self.places is not None:
+            if len(features) != self.of:
+                raise ValueError(f"{len(features)} features, not {self.of}")
+            features = [features[place] for place in self.places]
         by_trees = self._by_trees(features)
         by_table = self._by_table(features)
         return {
@@ -62,10 +71,14 @@ def weights(*, words: bool) -> Weights:
 
 
 def read_weights(stored: Mapping[str, Any]) -> Weights:
+    """A feature that they weren't trained on counts for nothing. Raises ValueError for one that is no more."""
+    names = TIMING if set(stored["features"]) <= set(TIMING) else NAMES
     return Weights(
         categories=tuple(map(AnsweredBy, stored["categories"])),
         trees=stored["trees"],
         table=[list(map(float, row)) for row in stored["table"]],
         mean=stored["mean"],
         scale=stored["scale"],
+        places=[names.index(name) for name in stored["features"]],
+        of=len(names),
     )
