@@ -161,3 +161,27 @@ async def test_a_call_is_judged_by_whom_it_asks_and_once(workspace, by, begins, 
     detection = detection_of(answered, agent, facts_of(answered, agent), engines, session)
     assert followed == ([detection] if follows else [])
     assert (detection is not None) is follows
+
+
+@pytest.mark.parametrize(
+    ("language", "vendor", "known"),
+    [
+        ("en-GB", False, True),
+        ("de", True, True),
+        ("de", False, False),  # nobody here recognises it
+        ("pt", True, False),   # there are no phrases of it, and English ones say nothing of its words
+        ("pt-BR", False, False),
+    ],
+)
+async def test_words_count_where_there_are_phrases_of_their_language(language, vendor, known):
+    answered = SimpleNamespace(attempt=SimpleNamespace(audio_started_at=None))
+    agent = SimpleNamespace(speech=SimpleNamespace(to_text=object() if vendor else None))
+    policy = SimpleNamespace(max_wait_s=30, by=DetectedBy.LOCAL, action="hang_up")
+    facts = SimpleNamespace(
+        machine=policy, is_beginning=True, reading=SimpleNamespace(language=language), late_ms=0
+    )  # fmt: skip
+    line = SimpleNamespace(outgoing=None, follow=lambda detection: None)
+    engines = Engines(speech_to_text=Recogniser(), text_to_speech=Voice(), voice_activity=Detector())
+    detection = detection_of(answered, agent, facts, engines, SimpleNamespace(media_line=line, answering=None))
+    told = detection._detector.evidence(1000).in_words(AnsweredBy.HUMAN)
+    assert ("words not known in this language" not in told) is known

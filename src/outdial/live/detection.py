@@ -18,7 +18,7 @@ from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.detection.detector import Detector
 from outdial.conversation.detection.live_detection import Followed, LiveDetection
 from outdial.conversation.session import Session
-from outdial.conversation.understanding.language import language_of
+from outdial.conversation.understanding.language import is_known, language_of
 from outdial.db.trouble import tell_trouble
 from outdial.repeating import UNTIL_WRITTEN, repeat
 from outdial.speech.base import StreamingSpeechToText
@@ -49,17 +49,18 @@ def detection_of(
     """Our own detector of a call whose stream has opened, which it follows then; None where nobody asked for it, and
     where its audio began before: that was judged by who held it then.
 
-    Words are recognised by the server's own recogniser, where it knows the language and costs nothing.
+    Words are recognised by the server's own recogniser, where it knows the language and costs nothing. They count where
+    there are phrases of the language: English ones say nothing of Portuguese words.
     """
     policy = facts.machine
     begins = facts.is_beginning and answered.attempt.audio_started_at is None
     if policy.max_wait_s is None or not policy.by.is_ours or not begins:
         return None
     language = facts.reading.language
-    is_known = language.partition("-")[0].lower() == OFFLINE_LANGUAGE
+    is_offline = language.partition("-")[0].lower() == OFFLINE_LANGUAGE
     hears = shared.speech_to_text
-    recogniser = hears if is_known and not isinstance(hears, StreamingSpeechToText) else None
-    has_words = recogniser is not None or agent.speech.to_text is not None
+    recogniser = hears if is_offline and not isinstance(hears, StreamingSpeechToText) else None
+    has_words = is_known(language) and (recogniser is not None or agent.speech.to_text is not None)
     detector = Detector(language_of(language) if has_words else None)
     followed = Followed(
         recogniser=recogniser, to_message_end=policy.action == "leave_message", late_ms=facts.late_ms
