@@ -1,13 +1,15 @@
 """What stands before a callee is told who calls, or gets its keys; then whoever comes is talked to from the start."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from conversation.peers import Stage
 from outdial.conversation.call_facts import MachinePolicy
-from outdial.conversation.gates import PENDING_S, Gates
+from outdial.conversation.gates import CERTAIN, PENDING_S, Gates
 from outdial.conversation.opening import Greet
 from outdial.telephony.state import EndedBy, EndReason
-from outdial.telephony.verdict import AnsweredBy
+from outdial.telephony.verdict import AnsweredBy, Verdict
 
 GREETING = "Hello Jane, this is the assistant of the clinic."
 REASON = "This is the clinic's assistant, calling Jane about her appointment."
@@ -121,6 +123,36 @@ async def test_who_hangs_up_on_screening_services_says_nothing():
     end = await stage.run()
     assert (end.end_reason, end.ended_by, ours(stage)) == (EndReason.MACHINE, EndedBy.AGENT, [])
     assert results(stage) == ["hung_up"]
+
+
+HANGS_UP = MachinePolicy(gates=Gates(hangs_up=True))
+
+
+async def test_who_only_asks_what_services_ask_is_talked_to():
+    agent = Asks()
+    stage = Stage(agent, machine=HANGS_UP, greet=Greet.AFTER_HELLO)
+    stage.at(0.3, stage.callee_says, "State your name and the reason for your call.", 2500)
+    stage.at(9.0, stage.callee_says, "Yes, on Monday.", 900)
+    end = await stage.run()
+    assert (end.end_reason, agent.begun, results(stage)) == (EndReason.COMPLETED, 1, [])
+
+
+@pytest.mark.parametrize("pause_s", [0.6, 1.2])
+async def test_a_service_that_says_what_it_is_only_then_is_hung_up_on(pause_s):
+    stage = Stage(Asks(), machine=HANGS_UP, greet=Greet.AFTER_HELLO)
+    stage.at(0.3, stage.callee_says, "State your name and the reason for your call.", 2500)
+    stage.at(2.8 + pause_s, stage.callee_says, "I will see if this person is available.", 2000)
+    end = await stage.run()
+    assert (end.end_reason, end.ended_by, results(stage)) == (EndReason.MACHINE, EndedBy.AGENT, ["hung_up"])
+
+
+@pytest.mark.parametrize(("likely", "hung_up"), [(CERTAIN, True), (CERTAIN - 0.1, False), (None, False)])
+async def test_what_our_detector_is_certain_of_is_hung_up_on_whatever_its_words(likely, hung_up):
+    stage = Stage(Asks(), machine=HANGS_UP, greet=Greet.AFTER_HELLO)
+    found = Verdict(answered_by=AnsweredBy.SCREENING, at=datetime.now(UTC), confidence=likely, is_ours=True)
+    stage.at(1.0, stage.session.answering.detected, found, "Who is it, please?")
+    await stage.run()
+    assert results(stage) == (["hung_up"] if hung_up else [])
 
 
 async def test_a_menu_gets_the_keys_of_the_words_it_says_longest_and_who_picks_up_the_agent():

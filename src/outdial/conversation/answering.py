@@ -41,7 +41,8 @@ class Answering:
         has_replied: Callable[[], bool],
         changed: Callable[[], object],
         heard_whole: Callable[[], Sequence[tuple[int, int]]] = tuple,
-        at_gate: Callable[[AnsweredBy, str], object] = lambda category, text: None,
+        # With how likely that is, where our own detector tells it.
+        at_gate: Callable[..., object] = lambda category, text, likely=None: None,
     ) -> None:
         self.verdict: Verdict | None = None
         self.is_machine = False  # one that changes the call's course
@@ -87,7 +88,7 @@ class Answering:
         is_gate = self.verdict is verdict and verdict.answered_by in GATES
         if is_gate and not was_at_gate and not self._has_replied():
             self.may_speak = False  # who is behind it is waited for anew
-            self._at_gate(verdict.answered_by, text)
+            self._at_gate(verdict.answered_by, text, verdict.confidence)
 
     def beeped(self) -> None:
         """A machine has beeped that takes a message already: it begins to record only now."""
@@ -105,6 +106,9 @@ class Answering:
         since_ms = max(self._since_ms, start_ms - TOGETHER_MS, listened_ms or 0)
         together = self._between(since_ms, LONGEST_MS + 1)
         category = self._words.answering(together, has_greeted=listened_ms is not None)
+        whole = self._between(0, LONGEST_MS + 1)
+        if self.category is AnsweredBy.SCREENING and self._words.is_surely_screening(whole):
+            self._at_gate(self.category, whole)  # it goes on, and says by now that it is one
         is_news = category is AnsweredBy.MACHINE or (category in GATES and not self._is_at_gate)
         if category is None or not is_news:
             return

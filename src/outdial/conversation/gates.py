@@ -18,6 +18,7 @@ from outdial.telephony.verdict import AnsweredBy
 QUIET_MS = 1000   # after what it says; the tone that some have after them is in there
 PENDING_S = 30.0  # for somebody to come
 REASONS = 2       # times that it is said, to a service that asks again
+CERTAIN = 0.9     # of our own detector: so likely a service that it is hung up on, whatever it says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,8 @@ class GatedCall(LiveCall, Protocol):
 
 
 class AtGate:
-    """An agent's conversation, with what stands before its callee. `told`: a service has spoken, these are its words
-    and what it is. `nobody_came`: so the call ends."""
+    """An agent's conversation, with what stands before its callee. `told`: a service has spoken, these are its words,
+    what it is, and how likely that is, where anybody knows. `nobody_came`: so the call ends."""
 
     def __init__(self, agent: Callable[[Any], Any], gates: Gates, words: TurnWords) -> None:
         self.nobody_came = False
@@ -65,9 +66,9 @@ class AtGate:
         self._now = asyncio.get_running_loop().time
         self._pass: asyncio.Future[Callable[[GatedCall], Any]] = asyncio.get_running_loop().create_future()
 
-    def told(self, category: AnsweredBy, text: str) -> None:
-        """Once a call: who is behind the first gate has a voice of its own."""
-        if not self._pass.done() and (way := self._way(category, text)) is not None:
+    def told(self, category: AnsweredBy, text: str, likely: float | None = None) -> None:
+        """Until there is a way through: who is behind the first gate has a voice of its own."""
+        if not self._pass.done() and (way := self._way(category, text, likely or 0.0)) is not None:
             self._pass.set_result(way)
 
     async def run(self, call: Any) -> None:
@@ -90,11 +91,11 @@ class AtGate:
         else:
             self.nobody_came = True
 
-    def _way(self, category: AnsweredBy, text: str) -> Callable[[GatedCall], Any] | None:
-        """None: the agent talks to it as to anybody."""
+    def _way(self, category: AnsweredBy, text: str, likely: float) -> Callable[[GatedCall], Any] | None:
+        """None: the agent talks to it as to anybody. People, too, ask who is calling, and why."""
         gates = self._gates
         if category is AnsweredBy.SCREENING and gates.hangs_up:
-            return _hang_up
+            return _hang_up if likely >= CERTAIN or self._words.is_surely_screening(text) else None
         if category is AnsweredBy.SCREENING and gates.reason is not None:
             return self._be_screened
         said = self._words.said(text, [phrase for phrase, _ in gates.keys]) if category is AnsweredBy.MENU else None

@@ -96,6 +96,10 @@ class TurnWords(Protocol):
         """Whether we are asked who we are: "please say your name"."""
         ...
 
+    def is_surely_screening(self, text: str) -> bool:
+        """Whether a screening service says so itself, as nobody does who only asks who is calling, and why."""
+        ...
+
     def said(self, text: str, phrases: Sequence[str]) -> int | None:
         """Which of these is said in it: the longest; None for none."""
         ...

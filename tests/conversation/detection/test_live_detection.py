@@ -209,6 +209,26 @@ async def test_a_full_mailbox_gets_no_message_and_is_told():
     assert any("full" in each for one in call.own for each in one.evidence)
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "You have reached Tom. At the tone, please record your message. When you have finished recording, you "
+               "may hang up or press 1 for more options."),
+        ("de", "Sie sind mit der Mailbox von Tom verbunden. Sprechen Sie nach dem Ton, danach können Sie auflegen."),
+        ("fr", "Vous êtes sur la messagerie de Tom. Parlez après le bip. Une fois terminé, vous pouvez raccrocher."),
+        ("es", "Este es el buzón de voz de Tom. Hable después de la señal. Al finalizar su mensaje puede colgar."),
+    ],
+)  # fmt: skip
+async def test_a_mailbox_that_says_what_to_do_with_a_message_gets_one(language, text):
+    call = Call(LEAVE, language=language)
+    call.says(0.5, text, 5500)
+    call.hears(7.4, tone(400, 1000))
+    end = await call.run()
+    assert not call.session.answering.mailbox_is_full
+    assert end.message_delivered
+    assert [turn.text for turn in call.ours] == [MESSAGE]
+
+
 async def test_a_screening_service_hears_who_calls():
     call = Call(MachinePolicy(max_wait_s=30, by=DetectedBy.LOCAL, gates=Gates(reason=lambda live: REASON)))
     call.session.answering._words = Deaf(call.session.answering._words)  # what the dialogue hears doesn't tell it

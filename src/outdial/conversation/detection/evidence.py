@@ -15,6 +15,7 @@ from outdial.conversation.understanding.recorded import (
     CALL_BACK,
     CHOICE,
     FULL,
+    INSTRUCTS,
     LEAVE,
     LIVE,
     MAILBOX,
@@ -30,7 +31,7 @@ from outdial.conversation.understanding.recorded import (
 from outdial.media.tone_tracker import Tone, ToneKind
 from outdial.telephony.verdict import AnsweredBy
 
-OF_MACHINES = (LEAVE, TONE, MAILBOX, FULL, ABSENT, ANNOUNCES, CALL_BACK, REACHED)
+OF_MACHINES = (LEAVE, TONE, MAILBOX, FULL, INSTRUCTS, ABSENT, ANNOUNCES, CALL_BACK, REACHED)
 OF_SCREENING = (ASKS_NAME, ASKS_WHY, SCREENS)
 OF_MENUS = (PRESS, CHOICE)
 OF_NETWORK = (NO_LINE,)
@@ -141,7 +142,7 @@ class Evidence:
             return phrases
         if phrases == 0:
             return int(said.is_like(AnsweredBy.MACHINE) + said.is_like(AnsweredBy.NETWORK) >= LIKE_A_TAPE)
-        is_voicemails = bool(said.kinds((LEAVE, TONE, MAILBOX, FULL))) and LIVE not in said.cues
+        is_voicemails = bool(said.kinds((LEAVE, TONE, MAILBOX, FULL, INSTRUCTS))) and LIVE not in said.cues
         return 2 if is_voicemails and said.is_like(AnsweredBy.MACHINE) >= SURELY_A_TAPE else 1
 
     def in_words(self, category: AnsweredBy) -> tuple[str, ...]:

@@ -4,7 +4,17 @@ from itertools import pairwise
 
 from outdial.conversation.detection.evidence import PAUSE_MS, Evidence
 from outdial.conversation.detection.wording import LIKE
-from outdial.conversation.understanding.recorded import ABSENT, CALL_BACK, FULL, KINDS, LEAVE, MAILBOX, REACHED, TONE
+from outdial.conversation.understanding.recorded import (
+    ABSENT,
+    CALL_BACK,
+    FULL,
+    INSTRUCTS,
+    KINDS,
+    LEAVE,
+    MAILBOX,
+    REACHED,
+    TONE,
+)
 from outdial.media.tone_tracker import ToneKind
 from outdial.telephony.verdict import AnsweredBy
 
@@ -20,7 +30,7 @@ WORDS = (
 )  # fmt: skip
 NAMES = (*TIMING, *WORDS)
 MOST_S = 12.0  # of whatever is a time: what takes longer says nothing more
-_VOICEMAIL = (LEAVE, TONE, MAILBOX, FULL, ABSENT, CALL_BACK, REACHED)
+_VOICEMAIL = (LEAVE, TONE, MAILBOX, FULL, INSTRUCTS, ABSENT, CALL_BACK, REACHED)
 
 
 def features(evidence: Evidence) -> list[float]:

@@ -19,7 +19,12 @@ from outdial.conversation.understanding.other_wishes import (
     wants_floor,
 )
 from outdial.conversation.understanding.reading import read_utterance
-from outdial.conversation.understanding.recorded import answering, asks_name, sounds_recorded
+from outdial.conversation.understanding.recorded import (
+    answering,
+    asks_name,
+    is_surely_screening,
+    sounds_recorded,
+)
 from outdial.conversation.understanding.written_numbers import in_words
 from outdial.telephony.verdict import AnsweredBy
 
@@ -90,6 +95,10 @@ class TurnPhrases:
     def asks_name(self, text: str) -> bool:
         """Whether we are asked who we are: "please say your name"."""
         return asks_name(self._language.utterance(text), self._language)
+
+    def is_surely_screening(self, text: str) -> bool:
+        """Whether a screening service says so itself, as nobody does who only asks who is calling, and why."""
+        return is_surely_screening(self._language.utterance(text), self._language)
 
     def said(self, text: str, phrases: Sequence[str]) -> int | None:
         """Which of these is said in it: the longest; None for none."""
