@@ -85,6 +85,18 @@ def test_a_mailbox_that_takes_none_says_so(tag, text):
 
 
 @pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        ("de", "Unsere Sprechstunde ist voll, hinterlassen Sie eine Nachricht."),
+        ("fr", "La salle est pleine, laissez un message."),
+        ("es", "La agenda está llena, deje un mensaje."),
+    ],
+)
+def test_what_else_is_full_is_no_mailbox(tag, text):
+    assert FULL not in kinds(tag, text)
+
+
+@pytest.mark.parametrize(
     ("tag", "asked", "told"),
     [
         ("de", "Möchten Sie eine Nachricht hinterlassen?", "Möchten Sie eine Nachricht hinterlassen, sprechen Sie."),
@@ -198,6 +210,19 @@ def test_nor_does_one_in_another_language(tag, text):
 @pytest.mark.parametrize("text", ["No, I'm not available on Friday.", "The person isn't here.", "I'm not available."])
 def test_who_is_not_available_answers(text):
     assert understand(text, YES_OR_NO, language_of("en")).kind is not Kind.RECORDING
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        ("de", "Ja, ich bin Ihr Gesprächspartner."),
+        ("fr", "Oui, c'est moi votre interlocuteur."),
+        ("es", "Sí, soy el cliente."),
+        ("es", "Sí, el usuario soy yo."),
+    ],
+)
+def test_who_speaks_of_itself_as_carriers_speak_of_callees_answers(tag, text):
+    assert understand(text, YES_OR_NO, language_of(tag)).kind is not Kind.RECORDING
 
 
 def test_an_author_may_wait_for_a_recordings_words():
