@@ -60,6 +60,22 @@ def test_without_words_it_goes_by_timing_and_tones():
     assert "words not known in this language" in told[-1].evidence
 
 
+@pytest.mark.parametrize(
+    ("language", "hello", "tape"),
+    [
+        ("de", "Ja bitte, wer ist denn da?", "Ich bin im Moment nicht erreichbar, hinterlassen Sie eine Nachricht."),
+        ("fr", "Allô, qui est à l'appareil ?", "Vous êtes sur la messagerie de Paul, parlez après le bip."),
+        ("es", "¿Dígame, quién habla?", "La persona a la que llama no está disponible, deje un mensaje tras la señal."),
+    ],
+)
+def test_in_languages_whose_wording_it_does_not_know_phrases_tell(language, hello, tape):
+    told, _ = judgements([*windows((480, 1888), until_ms=6000), words(hello, 480, 1888)], language)
+    assert {one.category for one in told} == {AnsweredBy.HUMAN}
+    assert told[0].decision is Decision.SPEAK
+    told, _ = judgements([*windows((480, 4480), until_ms=9000), words(tape, 480, 4480)], language)
+    assert (told[-1].category, told[-1].decision) == (AnsweredBy.MACHINE, Decision.HANG_UP)
+
+
 # -- the short form of `make answers` --------------------------------------------------------------------------
 
 
