@@ -19,7 +19,7 @@ from bench.answers.voices import speakers
 
 CACHE = Path(".outdial/bench/answers")
 SHORT = Path("tests/conversation/detection/streams.json")
-SIZES = {"train": 800, "more": 300, "varied": 400, "test": 420}
+SIZES = {"train": 250, "more": 300, "varied": 290, "test": 420}
 SHORT_OF_A_KIND = 3
 POINTS = (0.4, 0.5, 0.55, 0.75, 0.9)
 
