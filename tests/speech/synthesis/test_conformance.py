@@ -131,6 +131,21 @@ def test_a_stream_that_pauses_for_longer_than_a_vendor_waits_is_said_all_the_sam
     assert with_voice(case, work) == ["One", "moment.", "Here", "it", "is."]
 
 
+def test_what_a_model_thinks_about_for_longer_than_it_is_heard_is_said_as_it_comes(case):
+    async def thought():
+        for text in ("Sure. ", "It was repaired. ", "Come and get it. "):
+            yield text
+            await asyncio.sleep(2.5)  # the last time before it is known that this was all
+
+    async def work(voice, memory):
+        return memory.speak.heard(await all_spoken(voice, thought())), len(memory.sockets)
+
+    assert with_voice(case, work) == (
+        ["Sure.", "It", "was", "repaired.", "Come", "and", "get", "it."],
+        3 if case.by_http else 1,
+    )
+
+
 def test_a_stream_without_texts_is_silence(case):
     async def work(voice, memory):
         return await all_spoken(voice, stream())

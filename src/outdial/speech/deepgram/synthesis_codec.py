@@ -1,8 +1,9 @@
 """Aura's websocket, /v1/speak: one utterance at a time, whose audio has no id. Source: developers.deepgram.com.
 
 `Flushed` follows the last audio of a Flush and is the only word that it is all. After a Clear, audio that is under way
-still comes: it is dropped until `Cleared`. More than 20 Flushes a minute aren't done: only an utterance's first text
-and its end are flushed, and a websocket with nearly as many is not free for another one.
+still comes: it is dropped until `Cleared`. Nobody knows when the next text comes, so each is flushed: what isn't may
+wait for it in silence. More than 20 Flushes a minute aren't done: one is kept for an utterance's end, and a websocket
+with many is not free for another utterance.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ from outdial.speech.voice.codec import Audio, Complete, Message, SynthesisEvent
 from outdial.speech.wire.failures import by_message
 
 MOST_CHARS = 1000  # of a message
-MOST_FLUSHES = 18  # in a minute, for another utterance to begin
+MOST_FLUSHES = 19  # in a minute, one less than may be: their clock is another one
+LEAST_LEFT = 10    # of them, for another utterance to begin
 
 
 class _Received(msgspec.Struct):
@@ -34,20 +36,19 @@ class DeepgramSynthesis:
         self._speaking = False   # an utterance is under way
         self._clearing = False
         self._ended = False
-        self._first = True
         self._unflushed = False  # text was sent since the last Flush
         self._flushes = 0        # not answered yet
 
     @property
     def is_free(self) -> bool:
-        return not self._clearing and not self._are_many()
+        return not self._clearing and self._flushes_left() >= LEAST_LEFT
 
     @property
     def is_waiting(self) -> bool:
         return self._speaking
 
     def begin(self) -> Sequence[Message]:
-        self._speaking, self._ended, self._first, self._unflushed = True, False, True, False
+        self._speaking, self._ended, self._unflushed = True, False, False
         self._flushes = 0
         return ()
 
@@ -55,14 +56,17 @@ class DeepgramSynthesis:
         parts = [text[at : at + MOST_CHARS] for at in range(0, len(text), MOST_CHARS)]
         messages = [_written({"type": "Speak", "text": part}) for part in parts]
         self._unflushed = True
-        if self._first:
+        if self._flushes_left() > 1:  # the last one is the end's
             messages.append(self._flush())
-        self._first = False
         return messages
 
     def end(self) -> Sequence[Message]:
         self._ended = True
-        return [self._flush()] if self._unflushed else ()
+        if self._unflushed:
+            return [self._flush()]
+        if self._flushes <= 0:  # all of it was there before anybody knew that it is all
+            self._speaking = False
+        return ()
 
     def cancel(self) -> Sequence[Message]:
         self._speaking = False
@@ -96,8 +100,9 @@ class DeepgramSynthesis:
         self._unflushed = False
         return _written({"type": "Flush"})
 
-    def _are_many(self) -> bool:
-        return len(self._flushed_at) == MOST_FLUSHES and self._now() - self._flushed_at[0] < 60
+    def _flushes_left(self) -> int:
+        now = self._now()
+        return MOST_FLUSHES - sum(now - at < 60 for at in self._flushed_at)
 
 
 def _written(message: Mapping[str, Any]) -> str:
