@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from outdial.simulator.faults import Fault, FaultKind, Faults
 from outdial.simulator.speech.cartesia import CartesiaVoice
 from outdial.simulator.speech.deepgram import DeepgramVoice
 from outdial.simulator.speech.elevenlabs import ElevenLabsVoice
@@ -14,6 +15,7 @@ from outdial.simulator.speech.openai import OpenAiSpeech
 from outdial.speech.choice import VoiceChoice
 from outdial.speech.vendor import Access
 from outdial.speech.vendors import VENDORS
+from outdial.speech.wire import failures
 from speech.synthesis.in_memory import HttpInMemory, InMemory
 from virtual_time import run
 
@@ -223,6 +225,31 @@ def test_a_task_that_is_cancelled_before_the_first_audio_leaves_nothing(case):
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+        return memory.speak.heard(await spoken(voice, "Of course."))
+
+    assert with_voice(case, work) == ["Of", "course."]
+
+
+def test_a_text_that_the_vendor_refuses_is_no_other_calls_refusal(case):
+    async def work(voice, memory):
+        by_request = Fault(kind=FaultKind.VOICE_ERROR, status=422, count=1)
+        in_session = Fault(kind=FaultKind.VOICE_CLOSED, code=1008, after_ms=0, count=1)
+        memory.faults = Faults((by_request if case.by_http else in_session,))
+        with pytest.raises(failures.VendorFailed) as failed:
+            await spoken(voice, "Xyz.")
+        return failed.value.fault, memory.speak.heard(await spoken(voice, "Of course."))
+
+    assert with_voice(case, work) == (failures.Fault.REFUSED, ["Of", "course."])
+
+
+def test_a_key_that_the_vendor_refuses_is_so_for_all_calls_for_a_minute(case):
+    async def work(voice, memory):
+        memory.faults = Faults((Fault(kind=FaultKind.VOICE_UNAUTHORIZED, count=1),))
+        for _ in range(2):
+            with pytest.raises(failures.VendorFailed) as failed:
+                await spoken(voice, "Of course.")
+            assert failed.value.fault is failures.Fault.UNAUTHORIZED
+        await asyncio.sleep(61)
         return memory.speak.heard(await spoken(voice, "Of course."))
 
     assert with_voice(case, work) == ["Of", "course."]

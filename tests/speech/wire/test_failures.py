@@ -73,3 +73,8 @@ def test_an_error_message_is_read_by_its_code_then_its_status_then_its_words(wor
 def test_what_was_refused_is_never_asked_again(fault):
     refusals = {Fault.REFUSED, Fault.UNAUTHORIZED, Fault.NO_CREDIT}
     assert fault.may_pass is (fault not in refusals)
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_the_key_and_the_account_alone_are_the_same_for_every_text(fault):
+    assert fault.is_of_account is (fault in {Fault.UNAUTHORIZED, Fault.NO_CREDIT})

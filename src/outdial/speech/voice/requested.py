@@ -91,7 +91,7 @@ class RequestedVoice:
             while (pcm := await utterance.next_audio()) is not None:
                 yield pcm
         except VendorFailed as failure:
-            if not failure.fault.may_pass:
+            if failure.fault.is_of_account:  # what else is refused may be this text alone, and others call
                 self._refusal = failure, asyncio.get_running_loop().time() + REFUSED_S
             raise
         finally:

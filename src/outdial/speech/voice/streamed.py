@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_S = 1.8      # for the first audio, with the connection where there is none; …
 IN_CALL_S = 1.1    # … where a callee waits, and another connection is asked then
-REFUSED_S = 60.0   # a refusal holds for so long: somebody may pay, or replace the key
+REFUSED_S = 60.0   # a refusal holds for so long, for all calls: somebody may pay, or replace the key
 MAX_IDLE = 8       # websockets that wait open, or …
 IDLE_OF_CALLS = 4  # … one for so many calls: more at once are seldom speaking
 LINGER_S = 10.0    # … after the last call
@@ -122,7 +122,8 @@ class StreamedVoice:
                     case Words(words=words):
                         on_words(words)
         except VendorFailed as failure:
-            self._note(failure)
+            if failure.fault.is_of_account:  # what else is refused may be this text alone, and others call
+                self._note(failure)
             self._drop(channel)
             raise
         finally:

@@ -30,6 +30,11 @@ class Fault(StrEnum):
         """Whether it is worth asking once more, in this call."""
         return self not in (Fault.REFUSED, Fault.UNAUTHORIZED, Fault.NO_CREDIT)
 
+    @property
+    def is_of_account(self) -> bool:
+        """Whether it is so whatever is asked for: the next call's texts fare no better."""
+        return self in (Fault.UNAUTHORIZED, Fault.NO_CREDIT)
+
 
 class VendorFailed(Exception):
     """`word` is the vendor's own, a short code such as "quota_exceeded" ("" without one); `status` of HTTP, `code` of
