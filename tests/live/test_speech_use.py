@@ -26,10 +26,10 @@ class VendorsVoice:
         async for pcm in self.speak_all(None, None):
             yield pcm
 
-    async def speak_all(self, texts, on_words, *, first_s=1.0):
+    async def speak_all(self, texts, on_words, *, first_s=1.0, sent=None):
         self.asked += 1
-        async for _ in texts:
-            pass
+        async for text in texts:
+            sent(text)
         if self.failure is not None:
             raise self.failure
         yield bytes(320)

@@ -65,7 +65,7 @@ def fault(kind, **fields):
     return Fault(kind=FaultKind(f"voice_{kind}"), **fields)
 
 
-def with_call(case, faults, work, *, own=True, prompts=None):
+def with_call(case, faults, work, *, own=True, prompts=None, count=lambda text: None):
     """`work(call_voice, memory, told, own)` in virtual time; nothing may be left of it."""
 
     async def main():
@@ -73,7 +73,7 @@ def with_call(case, faults, work, *, own=True, prompts=None):
         voice = case.voice(memory)
         told = []
         engine = Own(memory.speak) if own else None
-        call = CallVoice(voice, engine, told.append, prompts)
+        call = CallVoice(voice, engine, told.append, prompts, count)
         try:
             return await work(call, memory, told, engine)
         finally:
@@ -192,6 +192,40 @@ def test_a_vendor_that_cannot_be_reached_is_replaced(case):
     assert silence_s < MOST_SILENCE_S
 
 
+def test_what_never_left_for_the_vendor_is_not_counted(case):
+    async def work(call, memory, told, own):
+        memory.reachable = False
+        await heard(call, stream(*TEXTS))
+
+    sent = []
+    with_call(case, (), work, count=sent.append)
+    assert sent == []
+
+
+@pytest.mark.parametrize("as_prompt", [False, True])
+def test_what_the_vendor_is_sent_is_counted_once(case, as_prompt, tmp_path):
+    async def work(call, memory, told, own):
+        said = call.speak("".join(TEXTS)) if as_prompt else call.speak_all(stream(*TEXTS), lambda words: None)
+        return memory.speak.heard(b"".join([pcm async for pcm in said]))
+
+    sent = []
+    prompts = PromptCache(tmp_path, Own(WordVoice())) if as_prompt else None
+    assert with_call(case, (), work, prompts=prompts, count=sent.append) == WORDS
+    assert sent == (["".join(TEXTS)] if as_prompt else list(TEXTS))
+
+
+def test_a_text_whose_answer_was_not_waited_for_is_counted(case):
+    async def work(call, memory, told, own):
+        saying = asyncio.create_task(heard(call, stream("Good morning.")))
+        await asyncio.sleep(0.08)  # before any audio, and after the handshake
+        saying.cancel()
+        await asyncio.wait([saying])
+
+    sent = []
+    with_call(case, (fault("slow", delay_s=1.0),), work, count=sent.append)
+    assert sent == ["Good morning."]
+
+
 def test_a_vendor_that_is_slow_to_connect_has_no_more_time_for_its_first_audio(case):
     async def work(call, memory, told, own):
         memory.handshake_s = 0.5
@@ -216,7 +250,7 @@ def test_a_vendor_that_never_stops_speaking_is_broken_off_and_nothing_is_said_tw
 
         def leave(self): ...
 
-        async def speak_all(self, texts, on_words, *, first_s=0.0):
+        async def speak_all(self, texts, on_words, *, first_s=0.0, sent=None):
             self.asked.append([text async for text in texts])
             while self.asked[-1]:
                 await asyncio.sleep(0)

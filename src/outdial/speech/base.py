@@ -143,6 +143,7 @@ class SpokenWord:
 
 
 OnWords = Callable[[Sequence[SpokenWord]], object]
+OnText = Callable[[str], object]
 
 
 @runtime_checkable

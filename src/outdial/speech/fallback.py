@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from outdial.media.frames import BYTES_PER_MS
-from outdial.speech.base import OnWords, SpeechUnavailable, SpokenWord, TextToSpeech
+from outdial.speech.base import OnText, OnWords, SpeechUnavailable, SpokenWord, TextToSpeech
 from outdial.speech.kept_texts import KeptTexts
 from outdial.speech.prompts import PromptCache
 from outdial.speech.spoken_words import MS_PER_CHAR, unsaid
@@ -60,9 +60,10 @@ class VendorVoice(Protocol):
     def speak(self, text: str) -> AsyncGenerator[bytes]: ...
 
     def speak_all(
-        self, texts: AsyncIterator[str], on_words: OnWords, *, first_s: float = ...
+        self, texts: AsyncIterator[str], on_words: OnWords, *, first_s: float = ..., sent: OnText = ...
     ) -> AsyncGenerator[bytes]:
-        """As StreamedTextToSpeech; the first audio comes within `first_s`, or it fails."""
+        """As StreamedTextToSpeech; the first audio comes within `first_s`, or it fails. `sent` is told each text that
+        has left for the vendor."""
         ...
 
     def enter(self) -> None:
@@ -85,10 +86,10 @@ class CallVoice:
         own: TextToSpeech | None,
         tell: Tell,
         prompts: PromptCache | None = None,
-        count: Callable[[str], object] = lambda text: None,
+        count: OnText = lambda text: None,
         silent_s: Callable[[], float | None] = lambda: None,
     ) -> None:
-        """`own`: the process's, where it speaks the language. `count` is told each text that the vendor is given;
+        """`own`: the process's, where it speaks the language. `count` is told each text that the vendor is sent;
         `silent_s`: how long ago the callee has spoken last, None where nobody knows."""
         self.name = voice.name
         self.vendor = voice.vendor
@@ -130,7 +131,7 @@ class CallVoice:
             for again in (False, True):
                 if self.is_replaced or self._refusal is not None:
                     break
-                attempt = _Attempt(kept, on_words, given_ms, self._count)
+                attempt = _Attempt(kept, on_words, given_ms)
                 source = self._source(attempt, None if again else prompt, first_s)
                 try:
                     async with aclosing(source) as audio:
@@ -175,8 +176,8 @@ class CallVoice:
     def _source(self, attempt: "_Attempt", prompt: str | None, first_s: float) -> AsyncGenerator[bytes]:
         if prompt is not None and self._prompts is not None:
             attempt.took(prompt)
-            return self._prompts.speak(prompt, by=_Counting(self._voice, attempt.is_asked, first_s))
-        return self._voice.speak_all(attempt.texts(), attempt.words_told, first_s=first_s)
+            return self._prompts.speak(prompt, by=_Making(self._voice, attempt.is_asked, first_s, self._count))
+        return self._voice.speak_all(attempt.texts(), attempt.words_told, first_s=first_s, sent=self._count)
 
     async def _say_ourselves(self, kept: KeptTexts) -> AsyncGenerator[bytes]:
         if self._own is None:
@@ -207,14 +208,11 @@ class CallVoice:
 class _Attempt:
     """One try of a vendor's at what is to be said: what it was given, and what came of it."""
 
-    def __init__(
-        self, kept: KeptTexts, on_words: OnWords, since_ms: int, count: Callable[[str], object]
-    ) -> None:
+    def __init__(self, kept: KeptTexts, on_words: OnWords, since_ms: int) -> None:
         self.given_ms = 0
         self._kept = kept
         self._on_words = on_words
         self._since_ms = since_ms
-        self._count = count
         self._words: list[SpokenWord] = []
         self._now = asyncio.get_running_loop().time
         self._asked_at: float | None = None   # for its first text
@@ -240,9 +238,8 @@ class _Attempt:
         self.given_ms += len(pcm) // BYTES_PER_MS
         _keep_bound(self.given_ms, self.taken)
 
-    def is_asked(self, text: str) -> None:
-        """The vendor is given it."""
-        self._count(text)
+    def is_asked(self) -> None:
+        """The vendor is given a text."""
         now = self._now()
         if self._asked_at is None:
             self._asked_at = self._waits_since = now
@@ -256,7 +253,7 @@ class _Attempt:
     async def texts(self) -> AsyncGenerator[str]:
         async with aclosing(self._kept.texts()) as texts:
             async for text in texts:
-                self.is_asked(text)
+                self.is_asked()
                 yield text
 
     def words_told(self, words: Sequence[SpokenWord]) -> None:
@@ -274,19 +271,20 @@ class _Attempt:
         )
 
 
-class _Counting:
+class _Making:
     """A vendor's voice that makes a prompt for this call."""
 
-    def __init__(self, voice: VendorVoice, asked: Callable[[str], object], first_s: float) -> None:
+    def __init__(self, voice: VendorVoice, asked: Callable[[], object], first_s: float, sent: OnText) -> None:
         self.name = voice.name
         self._voice = voice
         self._asked = asked
         self._first_s = first_s
+        self._sent = sent
 
     async def speak(self, text: str) -> AsyncGenerator[bytes]:
-        self._asked(text)
+        self._asked()
         given_ms = 0
-        source = self._voice.speak_all(one_text(text), lambda words: None, first_s=self._first_s)
+        source = self._voice.speak_all(one_text(text), lambda words: None, first_s=self._first_s, sent=self._sent)
         async with aclosing(source) as audio:
             async for pcm in audio:
                 given_ms += len(pcm) // BYTES_PER_MS

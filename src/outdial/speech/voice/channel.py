@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 
 from outdial.media.frames import BYTES_PER_MS
+from outdial.speech.base import OnText
 from outdial.speech.voice.codec import Audio, Complete, Message, SynthesisCodec, SynthesisEvent, Words
 from outdial.speech.wire.failures import Fault, VendorFailed
 from outdial.speech.wire.socket import Wire
@@ -87,9 +88,11 @@ class Channel:
 class Utterance:
     """One utterance on a websocket: its texts there, its events back, and how long to wait for them."""
 
-    def __init__(self, channel: Channel, first_s: float, asked_at: float) -> None:
-        """`asked_at`: since when the first text waits, for the channel first."""
+    def __init__(self, channel: Channel, first_s: float, asked_at: float, sent: OnText) -> None:
+        """`asked_at`: since when the first text waits, for the channel first. `sent` is told each that the vendor was
+        sent."""
         self._channel = channel
+        self._sent = sent
         self._first_s = first_s
         self._now = asyncio.get_running_loop().time
         self._asked_at: float | None = asked_at  # of text, since the last audio; None: there was audio after it
@@ -102,6 +105,8 @@ class Utterance:
         self._channel.begin()
         text: str | None = first
         while text is not None:
+            if self._channel.is_open:
+                self._sent(text)
             self._channel.send(self._channel.codec.text(text))
             if self._asked_at is None:
                 self._asked_at = self._now()

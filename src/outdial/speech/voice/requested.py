@@ -5,13 +5,14 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import httpx
 
 from outdial.media.frames import BYTES_PER_MS
 from outdial.net.guarded import tls
-from outdial.speech.base import OnWords
+from outdial.speech.base import OnText, OnWords
 from outdial.speech.vendor import KeyMissing
 from outdial.speech.voice.channel import STALL_S, next_said, one_text
 from outdial.speech.voice.streamed import FIRST_S, REFUSED_S
@@ -82,11 +83,16 @@ class RequestedVoice:
                 yield pcm
 
     async def speak_all(
-        self, texts: AsyncIterator[str], on_words: OnWords, *, first_s: float = FIRST_S
+        self,
+        texts: AsyncIterator[str],
+        on_words: OnWords,
+        *,
+        first_s: float = FIRST_S,
+        sent: OnText = lambda text: None,
     ) -> AsyncGenerator[bytes]:
         if self._refusal is not None and asyncio.get_running_loop().time() < self._refusal[1]:
             raise self._refusal[0]
-        utterance = _Utterance(self._answer, texts, first_s)
+        utterance = _Utterance(partial(self._answer, sent), texts, first_s)
         try:
             while (pcm := await utterance.next_audio()) is not None:
                 yield pcm
@@ -97,7 +103,7 @@ class RequestedVoice:
         finally:
             await utterance.aclose()
 
-    async def _answer(self, text: str, add: Callable[[bytes], object]) -> None:
+    async def _answer(self, sent: OnText, text: str, add: Callable[[bytes], object]) -> None:
         """Raises VendorFailed."""
         try:
             asked = await self._request(text)
@@ -109,17 +115,21 @@ class RequestedVoice:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=KEPT_S)
             transport = self._transport or httpx.AsyncHTTPTransport(verify=tls(), limits=limits)
             self._client = httpx.AsyncClient(transport=transport, trust_env=False, timeout=AT_MOST_S)
+        is_uncounted = True  # what breaks off before it is answered may be made all the same
         try:
             async with self._client.stream(
                 "POST", asked.url, headers=dict(asked.headers), json=dict(asked.json)
             ) as answer:
+                is_uncounted = False
                 if answer.status_code != 200:
                     raise by_status(answer.status_code, await answer.aread())
+                sent(text)
                 body = self._body(answer.headers.get("content-type", ""))
                 async for data in answer.aiter_raw():
                     add(body.receive(data))
                 add(body.end())
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            is_uncounted = False
             raise VendorFailed(Fault.UNREACHABLE) from error
         except httpx.TimeoutException as error:
             raise VendorFailed(Fault.SLOW) from error
@@ -127,6 +137,9 @@ class RequestedVoice:
             raise VendorFailed(Fault.LOST) from error
         except ValueError as error:
             raise VendorFailed(Fault.UNREADABLE) from error
+        finally:
+            if is_uncounted:
+                sent(text)
 
 
 Answer = Callable[[str, Callable[[bytes], object]], Awaitable[None]]

@@ -11,7 +11,7 @@ from contextlib import aclosing, suppress
 from typing import Any
 
 from outdial.media.g711 import ulaw_to_pcm
-from outdial.speech.base import OnWords
+from outdial.speech.base import OnText, OnWords
 from outdial.speech.vendor import KeyMissing
 from outdial.speech.voice.channel import Channel, Utterance, next_said, one_text
 from outdial.speech.voice.codec import Audio, SynthesisCodec, Words
@@ -99,7 +99,12 @@ class StreamedVoice:
                 yield pcm
 
     async def speak_all(
-        self, texts: AsyncIterator[str], on_words: OnWords, *, first_s: float = FIRST_S
+        self,
+        texts: AsyncIterator[str],
+        on_words: OnWords,
+        *,
+        first_s: float = FIRST_S,
+        sent: OnText = lambda text: None,
     ) -> AsyncGenerator[bytes]:
         """`first_s`: for the first audio of each text that follows a silence, with the connection."""
         text = await next_said(texts)
@@ -111,7 +116,7 @@ class StreamedVoice:
                 channel = await self._lease()
         except TimeoutError:
             raise VendorFailed(Fault.UNREACHABLE) from None
-        utterance = Utterance(channel, first_s, asked_at)
+        utterance = Utterance(channel, first_s, asked_at, sent)
         reading = asyncio.create_task(utterance.send_all(text, texts), name="texts of an utterance")
         reading.add_done_callback(lambda _: channel.changed.set())
         try:
