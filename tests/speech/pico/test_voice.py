@@ -1,6 +1,8 @@
 """Offline voices of other languages: their process, what is said, and what becomes of texts that mean harm."""
 
+import asyncio
 import sys
+import time
 
 import pytest
 
@@ -9,12 +11,15 @@ from outdial.speech.base import SpeechUnavailable
 from outdial.speech.pico.voice import PicoProcess, PicoTextToSpeech, offline_voice, sentences, speaks
 
 ECHO = (
-    "import sys, json\n"
+    "import json, sys, time\n"
     "for line in sys.stdin.buffer:\n"
     "    text = json.loads(line)['text']\n"
     "    if 'die' in text: sys.exit(1)\n"
+    "    if 'hang' in text: time.sleep(60)\n"
     "    pcm = b'\\x00\\x20\\x00\\xe0' * 4000 if 'nothing' not in text else b''\n"
-    "    sys.stdout.buffer.write(len(pcm).to_bytes(4, 'big') + pcm); sys.stdout.buffer.flush()\n"
+    "    sys.stdout.buffer.write(len(pcm).to_bytes(4, 'big') + (pcm if 'half' not in text else pcm[:99]))\n"
+    "    sys.stdout.buffer.flush()\n"
+    "    if 'half' in text: sys.exit(1)\n"
 )
 
 
@@ -47,12 +52,51 @@ def test_what_is_long_is_said_in_parts_and_whole():
     assert all(part.endswith(",") for part in parts[:3])
 
 
-def test_a_process_that_dies_begins_anew_for_the_next_sentence(process):
+@pytest.mark.parametrize("dies", ["die", "half of it"])
+def test_a_process_that_dies_begins_anew_for_the_next_sentence(process, dies):
     assert len(process.say("de-DE", "Guten Tag.")) > 100 * BYTES_PER_MS
     with pytest.raises(SpeechUnavailable):
-        process.say("de-DE", "die")
+        process.say("de-DE", dies)
     assert process.say("de-DE", "Guten Tag.")
     assert process.say("de-DE", "nothing") == b""
+
+
+def test_a_sentence_that_takes_too_long_is_given_up_and_the_next_one_is_said(process, monkeypatch):
+    monkeypatch.setattr("outdial.speech.pico.voice.WITHIN_S", 1.0)
+    began = time.monotonic()
+    with pytest.raises(SpeechUnavailable):
+        process.say("de-DE", "hang")
+    assert 1.0 <= time.monotonic() - began < 2.0  # once
+    monkeypatch.setattr("outdial.speech.pico.voice.WITHIN_S", 30.0)
+    assert process.say("de-DE", "Guten Tag.")
+
+
+async def said(voice, text):
+    try:
+        return sum([len(pcm) async for pcm in voice.speak(text)]) // BYTES_PER_MS
+    except SpeechUnavailable:
+        return None
+
+
+async def test_twenty_calls_at_once_are_said_one_after_the_other_though_the_process_dies_of_one(process):
+    pytest.importorskip("py_nanotts")
+    voice = PicoTextToSpeech("de", process)
+    texts = [f"Guten Tag Nummer {number}." if number != 7 else "die" for number in range(20)]
+    lengths = await asyncio.gather(*(said(voice, text) for text in texts))
+    assert lengths.pop(7) is None
+    assert set(lengths) == {500}
+
+
+async def test_who_waits_too_long_for_its_turn_is_told_so(monkeypatch):
+    pytest.importorskip("py_nanotts")
+
+    class Slow:
+        def say(self, voice, sentence):
+            time.sleep(0.2)
+            return bytes(160)
+
+    monkeypatch.setattr("outdial.speech.pico.voice.TURN_S", 0.1)
+    assert await said(PicoTextToSpeech("de", Slow()), "Guten Tag.") is None
 
 
 def test_who_is_not_installed_speaks_nothing(monkeypatch):

@@ -29,7 +29,8 @@ PACKAGE = "py-nanotts"
 VOICES = {"de": "de-DE", "fr": "fr-FR", "es": "es-ES", "it": "it-IT"}  # its English ones are worse than Hibari
 RATE_HZ = 16_000
 PAUSE_MS = 220       # between two sentences
-WITHIN_S = 10.0      # for a sentence; it takes a hundredth of what it lasts
+WITHIN_S = 5.0       # for a sentence; it takes a hundredth of what it lasts
+TURN_S = 12.0        # with those of other calls that came before it
 MOST_BYTES = 60 * RATE_HZ * 2
 CHILD = Path(__file__).with_name("child.py")
 
@@ -53,7 +54,11 @@ class PicoTextToSpeech:
         """A piece for each sentence. Raises SpeechUnavailable."""
         loop, first = asyncio.get_running_loop(), True
         for sentence in sentences(text):
-            pcm = await loop.run_in_executor(_one, self._process.say, self._voice, sentence)
+            try:
+                async with asyncio.timeout(TURN_S):
+                    pcm = await loop.run_in_executor(_one, self._process.say, self._voice, sentence)
+            except TimeoutError as error:
+                raise SpeechUnavailable("the offline voice of this language has too much to say") from error
             if pcm:
                 yield pcm if first else bytes(PAUSE_MS * BYTES_PER_MS) + pcm
                 first = False
@@ -67,13 +72,14 @@ class PicoProcess:
         self._child: subprocess.Popen[bytes] | None = None
 
     def say(self, voice: str, sentence: str) -> bytes:
-        """PCM16 at 8000 Hz, b"" for what can't be said. Raises SpeechUnavailable."""
+        """PCM16 at 8000 Hz, b"" for what can't be said. Raises SpeechUnavailable. A sentence that takes too long isn't
+        tried again: other calls wait."""
         for last in (False, True):
             try:
                 pcm = self._asked(json.dumps({"voice": voice, "text": sentence}).encode() + b"\n")
             except OSError as error:
                 self.close()
-                if last:
+                if last or isinstance(error, TimeoutError):
                     raise SpeechUnavailable("the offline voice of this language doesn't answer") from error
                 logger.warning("Offline voice restarted", extra={"voice": voice})
                 continue
@@ -87,7 +93,7 @@ class PicoProcess:
             child.communicate()
 
     def _asked(self, line: bytes) -> bytes:
-        """Raises OSError."""
+        """Raises OSError; TimeoutError where it took too long."""
         if self._child is None:
             # Ctrl-C is for us alone: calls go on while the server drains.
             self._child = subprocess.Popen(
@@ -105,7 +111,7 @@ class PicoProcess:
             size = int.from_bytes(length, "big")
             pcm = child.stdout.read(size) if len(length) == 4 and size <= MOST_BYTES else b""
             if len(length) < 4 or len(pcm) < size:
-                raise OSError("its process ended")
+                raise TimeoutError if too_late.finished.is_set() else OSError("its process ended")
             return pcm
         finally:
             too_late.cancel()
