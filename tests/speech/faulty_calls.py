@@ -90,7 +90,7 @@ class Outage:
             await asyncio.sleep(request.extensions["timeout"]["connect"] or math.inf)
             raise httpx.ConnectTimeout("no answer", request=request)
         status = STATUS.get(self.becomes)
-        return None if status is None else httpx.Response(status)
+        return None if status is None else httpx.Response(status, stream=httpx.ByteStream(b""))
 
 
 class Wired(Outage, InMemory):

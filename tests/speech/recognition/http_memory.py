@@ -25,7 +25,7 @@ class HttpMemory:
     async def _answer(self, request):
         await asyncio.sleep(0.02)
         if request.method == "GET":
-            return httpx.Response(200, json={"object": "list", "data": []})
+            return _replied(200, '{"object": "list", "data": []}')
         self.sockets.append(request)
         body = await request.aread()
 
@@ -47,8 +47,12 @@ class HttpMemory:
         except BrokenOff:
             raise httpx.ReadError("cut", request=request) from None
         except Refused as refused:
-            return httpx.Response(refused.status, text=refused.body)
-        return httpx.Response(200, text=done.body, headers={"content-type": done.type})
+            return _replied(refused.status, refused.body)
+        return _replied(200, done.body)
 
     async def aclose(self):
         pass
+
+
+def _replied(status, body):
+    return httpx.Response(status, stream=httpx.ByteStream(body.encode()))

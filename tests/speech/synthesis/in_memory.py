@@ -142,12 +142,12 @@ class HttpInMemory(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request):
         await asyncio.sleep(self.handshake_s)
         if not self.reachable:
-            return httpx.Response(503)
+            return _refusal(503, "")
         body = await request.aread()
         try:
             type_, pieces = await self.vendor.answer(request.headers, body, self.speak, self.faults)
         except Refused as refused:
-            return httpx.Response(refused.status, content=refused.body.encode())
+            return _refusal(refused.status, refused.body)
         answer = _Body(pieces)
         self.sockets.append(answer)
         return httpx.Response(200, headers={"content-type": type_}, stream=answer)
@@ -158,6 +158,10 @@ class HttpInMemory(httpx.AsyncBaseTransport):
 
     async def aclose(self):
         pass
+
+
+def _refusal(status, body):
+    return httpx.Response(status, stream=httpx.ByteStream(body.encode()))
 
 
 class _Body(httpx.AsyncByteStream):

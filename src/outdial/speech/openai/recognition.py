@@ -18,6 +18,7 @@ from outdial.speech.choice import RecognitionChoice
 from outdial.speech.openai.transcription import PATH, form_of, text_of, wav_of
 from outdial.speech.recognition_fallback import ALONE_S, RecognitionUse
 from outdial.speech.vendor import Access, KeyMissing, Option, OptionKind, PriceUnit, Recogniser
+from outdial.speech.wire.body import UNPACKED, beginning
 from outdial.speech.wire.failures import Fault, VendorFailed, by_status
 
 logger = logging.getLogger(__name__)
@@ -57,8 +58,9 @@ class TranscribedCall:
         self._sent_ms = 0
         self._refusal: VendorFailed | None = None
         self._http = httpx.AsyncClient(
-            transport=transport, verify=tls(), trust_env=False, timeout=httpx.Timeout(ALONE_S), base_url=access.url
-        )
+            transport=transport, verify=tls(), trust_env=False, timeout=httpx.Timeout(ALONE_S), base_url=access.url,
+            headers=UNPACKED,
+        )  # fmt: skip
         self._warming = asyncio.create_task(self._warm_up(), name="speech recognition")
 
     def audio(self, pcm: bytes, at_ms: int) -> None:
@@ -100,10 +102,11 @@ class TranscribedCall:
     async def _asked(self, pcm: bytes) -> str:
         if self._refusal is not None:
             raise self._refusal
-        self._sent_ms += len(pcm) // BYTES_PER_MS
         files = {"file": ("utterance.wav", wav_of(pcm), "audio/wav")}
         try:
-            answer = await self._http.post(PATH, data=self._form, files=files, headers=await self._headers())
+            headers = await self._headers()
+            async with self._http.stream("POST", PATH, data=self._form, files=files, headers=headers) as answer:
+                body = await beginning(answer, MOST_ANSWER_BYTES)
         except httpx.TimeoutException as error:
             raise VendorFailed(Fault.SLOW) from error
         except httpx.ConnectError as error:
@@ -111,8 +114,9 @@ class TranscribedCall:
         except httpx.HTTPError as error:
             raise VendorFailed(Fault.LOST) from error
         if not answer.is_success:
-            raise by_status(answer.status_code, answer.content)
-        return text_of(answer.content[:MOST_ANSWER_BYTES])
+            raise by_status(answer.status_code, body)
+        self._sent_ms += len(pcm) // BYTES_PER_MS  # what failed isn't paid for
+        return text_of(body)
 
     async def _headers(self) -> dict[str, str]:
         try:
@@ -126,11 +130,12 @@ class TranscribedCall:
     async def check(self) -> None:
         """Raises VendorFailed. With a request that costs nothing, and that some compatible servers don't know."""
         try:
-            answer = await self._http.get("/models", headers=await self._headers())
+            async with self._http.stream("GET", "/models", headers=await self._headers()) as answer:
+                body = await beginning(answer, MOST_ANSWER_BYTES)
         except httpx.HTTPError as error:
             raise VendorFailed(Fault.UNREACHABLE) from error
         if not answer.is_success and answer.status_code not in (404, 405):
-            raise by_status(answer.status_code, answer.content)
+            raise by_status(answer.status_code, body)
 
     async def _warm_up(self) -> None:
         """Open a connection. What comes of it doesn't matter."""

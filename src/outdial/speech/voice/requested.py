@@ -16,7 +16,8 @@ from outdial.speech.base import OnText, OnWords
 from outdial.speech.vendor import KeyMissing
 from outdial.speech.voice.channel import STALL_S, next_said, one_text
 from outdial.speech.voice.streamed import FIRST_S, REFUSED_S
-from outdial.speech.wire.failures import Fault, VendorFailed, by_status
+from outdial.speech.wire.body import UNPACKED, beginning
+from outdial.speech.wire.failures import MAX_BODY_BYTES, Fault, VendorFailed, by_status
 
 AT_ONCE = 2            # requests of an utterance: the one that is heard, and the next
 AT_MOST_S = 60.0       # for one text's audio
@@ -114,7 +115,9 @@ class RequestedVoice:
         if self._client is None:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=KEPT_S)
             transport = self._transport or httpx.AsyncHTTPTransport(verify=tls(), limits=limits)
-            self._client = httpx.AsyncClient(transport=transport, trust_env=False, timeout=AT_MOST_S)
+            self._client = httpx.AsyncClient(
+                transport=transport, trust_env=False, timeout=AT_MOST_S, headers=UNPACKED
+            )
         is_uncounted = True  # what breaks off before it is answered may be made all the same
         try:
             async with self._client.stream(
@@ -122,7 +125,7 @@ class RequestedVoice:
             ) as answer:
                 is_uncounted = False
                 if answer.status_code != 200:
-                    raise by_status(answer.status_code, await answer.aread())
+                    raise by_status(answer.status_code, await beginning(answer, MAX_BODY_BYTES))
                 sent(text)
                 body = self._body(answer.headers.get("content-type", ""))
                 async for data in answer.aiter_raw():
