@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 
 from outdial.speech.base import SpokenWord
+from outdial.speech.stream.reading import text
 from outdial.speech.voice.codec import Audio, Complete, Message, SynthesisEvent, Words
+from outdial.speech.voice.messages import Messages
 from outdial.speech.wire.failures import Fault, VendorFailed, by_message
 
 VERSION = "2026-03-01"
@@ -28,11 +30,15 @@ class _Received(msgspec.Struct):
     type: str = ""
     context_id: str | None = None
     data: bytes | None = None  # base64 on the wire
-    word_timestamps: _Times | None = None
-    error_code: str | None = None
-    error: str | None = None  # before version 2026-03-01
-    message: str | None = None
-    status_code: int | None = None
+    word_timestamps: msgspec.Raw = msgspec.Raw(b"null")  # whatever they are, the audio counts
+    error_code: Any = None
+    error: Any = None  # before version 2026-03-01
+    message: Any = None
+    status_code: Any = None
+
+
+_MESSAGES = Messages("cartesia", msgspec.json.Decoder(_Received))
+_TIMES: Messages[_Times | None] = Messages("cartesia", msgspec.json.Decoder(_Times | None))
 
 
 class CartesiaSynthesis:
@@ -76,7 +82,8 @@ class CartesiaSynthesis:
         return [_written({"context_id": context, "cancel": True})]
 
     def receive(self, message: Message) -> Iterable[SynthesisEvent]:
-        received = msgspec.json.decode(message, type=_Received)
+        if (received := _MESSAGES.read(message)) is None:
+            return
         if received.context_id != self._context and not (received.type == "error" and received.context_id is None):
             return
         match received.type:
@@ -85,8 +92,9 @@ class CartesiaSynthesis:
                 self._is_due = False
                 self._context_ms += len(ulaw) // 8
                 yield Audio(ulaw=ulaw)
-            case "timestamps" if received.word_timestamps is not None:
-                yield Words(words=self._words(received.word_timestamps))
+            case "timestamps":
+                if (times := _TIMES.read(received.word_timestamps)) is not None:
+                    yield Words(words=self._words(times))
             case "done":
                 self._audio_ms += self._context_ms
                 self._context = None
@@ -95,8 +103,9 @@ class CartesiaSynthesis:
                 elif self._ended:
                     yield Complete()
             case "error":
-                word, text = received.error_code or "", received.message or received.error or ""
-                yield by_message(word, text=text, status=received.status_code)
+                told = text(received.message) or text(received.error)
+                status = received.status_code if isinstance(received.status_code, int) else None
+                yield by_message(text(received.error_code), text=told, status=status)
 
     def last(self) -> str | None:
         return None

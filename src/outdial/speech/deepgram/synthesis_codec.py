@@ -13,7 +13,9 @@ from typing import Any
 
 import msgspec
 
+from outdial.speech.stream.reading import text
 from outdial.speech.voice.codec import Audio, Complete, Message, SynthesisEvent
+from outdial.speech.voice.messages import Messages
 from outdial.speech.wire.failures import by_message
 
 MOST_CHARS = 1000  # of a message
@@ -23,10 +25,13 @@ LEAST_LEFT = 10    # of them, for another utterance to begin
 
 class _Received(msgspec.Struct):
     type: str = ""
-    description: str | None = None
-    message: str | None = None
-    err_code: str | None = None
-    code: str | int | None = None
+    description: Any = None
+    message: Any = None
+    err_code: Any = None
+    code: Any = None
+
+
+_MESSAGES = Messages("deepgram", msgspec.json.Decoder(_Received))
 
 
 class DeepgramSynthesis:
@@ -78,7 +83,8 @@ class DeepgramSynthesis:
             if self._speaking and not self._clearing:
                 yield Audio(ulaw=message)
             return
-        received = msgspec.json.decode(message, type=_Received)
+        if (received := _MESSAGES.read(message)) is None:
+            return
         match received.type:
             case "Flushed" if self._speaking and not self._clearing:
                 self._flushes -= 1
@@ -88,8 +94,8 @@ class DeepgramSynthesis:
             case "Cleared":
                 self._clearing = False
             case "Error":
-                word = received.err_code or str(received.code or "")
-                yield by_message(word, text=received.description or received.message or "")
+                word = text(received.err_code) or _code(received.code)
+                yield by_message(word, text=text(received.description) or text(received.message))
 
     def last(self) -> str | None:
         return _written({"type": "Close"})
@@ -103,6 +109,10 @@ class DeepgramSynthesis:
     def _flushes_left(self) -> int:
         now = self._now()
         return MOST_FLUSHES - sum(now - at < 60 for at in self._flushed_at)
+
+
+def _code(value: object) -> str:
+    return str(value) if isinstance(value, str | int) else ""
 
 
 def _written(message: Mapping[str, Any]) -> str:

@@ -11,7 +11,9 @@ import msgspec
 from msgspec import field
 
 from outdial.speech.base import SpokenWord
+from outdial.speech.stream.reading import text
 from outdial.speech.voice.codec import Audio, Complete, Message, SynthesisEvent, Words
+from outdial.speech.voice.messages import Messages
 from outdial.speech.wire.failures import by_message
 
 MOST_CONTEXTS = 5
@@ -30,10 +32,13 @@ class _Received(msgspec.Struct):
     context_too: str | None = field(default=None, name="context_id")
     final: bool | None = field(default=None, name="isFinal")
     final_too: bool | None = field(default=None, name="is_final")
-    alignment: _Alignment | None = None
-    error: str | None = None
-    message: str | None = None
-    code: int | None = None
+    alignment: msgspec.Raw = msgspec.Raw(b"null")  # whatever it is, the audio counts
+    error: Any = None
+    message: Any = None
+
+
+_MESSAGES = Messages("elevenlabs", msgspec.json.Decoder(_Received))
+_ALIGNMENTS: Messages[_Alignment | None] = Messages("elevenlabs", msgspec.json.Decoder(_Alignment | None))
 
 
 class ElevenLabsSynthesis:
@@ -83,11 +88,12 @@ class ElevenLabsSynthesis:
         return [_written({"context_id": context, "close_context": True})]
 
     def receive(self, message: Message) -> Iterable[SynthesisEvent]:
-        received = msgspec.json.decode(message, type=_Received)
+        if (received := _MESSAGES.read(message)) is None:
+            return
         context = received.context or received.context_too
         is_final = bool(received.final or received.final_too)
         if received.error is not None:
-            yield by_message(received.error, text=received.message or "")
+            yield by_message(text(received.error), text=text(received.message))
             return
         if context is not None and context != self._context:
             if is_final:
@@ -95,10 +101,9 @@ class ElevenLabsSynthesis:
             return
         if self._context is None:
             return
-        if received.alignment is not None:
-            words = self._words(received.alignment)
-            if words:
-                yield Words(words=words)
+        alignment = _ALIGNMENTS.read(received.alignment)
+        if alignment is not None and (words := self._words(alignment)):
+            yield Words(words=words)
         if received.audio:
             self._audio_ms += len(received.audio) / 8
             yield Audio(ulaw=received.audio)
