@@ -38,13 +38,15 @@ class OptionKind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """An option of a vendor's, mostly under its own name there. `least` and `most` are of numbers; `one_of` of texts.
-    `models`: how the names of the models begin that take it, "" for all."""
+    `models`: how the names of the models begin that take it, "" for all. `not_above`: another option of numbers, which
+    it must not exceed, and what that is where nobody says."""
 
     kind: OptionKind
     least: float = 0
     most: float = 1
     one_of: tuple[str, ...] = ()
     models: str = ""
+    not_above: tuple[str, float] | None = None
 
 
 class PriceUnit(StrEnum):

@@ -50,12 +50,31 @@ def test_a_choice_may_have_options():
             "  recognition:\n    vendor: deepgram\n    model: nova-3\n    options: {keyterm: a}", 5,
             "'keyterm' is unknown in the options of Deepgram; did you mean 'keyterms'?",
         ),
+        (
+            "  recognition:\n    vendor: deepgram\n    model: flux-general-en\n    options:\n"
+            "      eager_eot_threshold: 0.75", 6,
+            "eager_eot_threshold is at most eot_threshold, which is 0.7 by itself",
+        ),
+        (
+            "  recognition:\n    vendor: deepgram\n    model: flux-general-en\n    options:\n"
+            "      eager_eot_threshold: 0.7\n      eot_threshold: 0.6", 6,
+            "eager_eot_threshold is at most eot_threshold, which is 0.6",
+        ),
     ],
 )  # fmt: skip
 def test_a_fault_names_its_line(section, line, reason):
     with pytest.raises(ScriptError) as fault:
         speech(section)
     assert (fault.value.line, fault.value.reason[: len(reason)]) == (line, reason)
+
+
+@pytest.mark.parametrize("thresholds", [
+    "eager_eot_threshold: 0.7", "eager_eot_threshold: 0.8, eot_threshold: 0.8",
+    "eot_threshold: 0.9, eager_eot_threshold: 0.5", "eot_threshold: 0.5",
+])  # fmt: skip
+def test_a_turn_may_have_ended_before_it_has(thresholds):
+    section = f"  recognition: {{vendor: deepgram, model: flux-general-en, options: {{{thresholds}}}}}"
+    assert speech(section).recognition is not None
 
 
 def test_agents_of_every_kind_choose():

@@ -121,7 +121,20 @@ def _options(
     for key in section.nodes:
         if not model.startswith(known[key].models):
             raise ScriptError(f"'{key}' is for models {known[key].models}… of {vendor.title}", section.lines[key])
-    return {key: _option(value, key, known[key]) for key, value in section.nodes.items()}
+    chosen = {key: _option(value, key, known[key]) for key, value in section.nodes.items()}
+    for key, value in chosen.items():
+        if (not_above := known[key].not_above) is not None:
+            _keep_below(key, value, chosen.get(not_above[0]), not_above, section.lines[key])
+    return chosen
+
+
+def _keep_below(
+    key: str, value: OptionValue, other: OptionValue | None, not_above: tuple[str, float], line: int
+) -> None:
+    named, usual = not_above
+    most, by_itself = (usual, " by itself") if other is None else (other, "")
+    if isinstance(value, float) and isinstance(most, float) and value > most:
+        raise ScriptError(f"{key} is at most {named}, which is {most:g}{by_itself}", line)
 
 
 def _number(node: Node, key: str, option: Option) -> float:

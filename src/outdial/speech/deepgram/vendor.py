@@ -7,6 +7,7 @@ from outdial.speech.deepgram.synthesis import AURA
 from outdial.speech.vendor import Access, Option, OptionKind, PriceUnit, Recogniser, Vendor
 
 NOVA, FLUX = "nova", "flux"
+EOT_THRESHOLD = 0.7  # Flux's own
 
 
 def _recognition(choice: RecognitionChoice, access: Access, language: str) -> StreamingSpeechToText:
@@ -32,7 +33,9 @@ DEEPGRAM = Vendor(
             "profanity_filter": Option(kind=OptionKind.FLAG),
             "mip_opt_out": Option(kind=OptionKind.FLAG),
             "eot_threshold": Option(kind=OptionKind.NUMBER, least=0.5, most=0.9, models=FLUX),
-            "eager_eot_threshold": Option(kind=OptionKind.NUMBER, least=0.3, most=0.9, models=FLUX),
+            "eager_eot_threshold": Option(
+                kind=OptionKind.NUMBER, least=0.3, most=0.9, models=FLUX, not_above=("eot_threshold", EOT_THRESHOLD)
+            ),
             "eot_timeout_ms": Option(kind=OptionKind.WHOLE, least=500, most=10_000, models=FLUX),
         },
     ),
