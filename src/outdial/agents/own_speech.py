@@ -1,7 +1,8 @@
 """The speech an agent brings: its author's choice, made an engine, with the key of the agent's workspace.
 
 A key is a secret of the workspace, named as its vendor says. Where a workspace has none, the operator's counts
-(settings: speech_vendors), whoever's agent it is: for a server with one workspace, or one whose operator pays.
+(settings: speech_vendors), whoever's agent it is: for a server with one workspace, or one whose operator pays. It
+doesn't stand in for one that is there and can't be used: nobody would notice who pays.
 """
 
 import logging
@@ -10,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 import httpx
 
 from outdial.agents.tools.asks import Secrets
-from outdial.secrets.store import SecretMissing
+from outdial.secrets.store import SecretMissing, SecretNotForHost, SecretUnreadable
 from outdial.speech.choice import SpeechChoice
 from outdial.speech.engines import NONE_OWN, OwnSpeech
 from outdial.speech.vendor import Access, KeyMissing, Vendor
@@ -61,11 +62,11 @@ class SpeechVendors:
             try:
                 return (await secrets([vendor.key_name], httpx.URL(url).host))[vendor.key_name]
             except SecretMissing as error:
-                if server.key is not None:
-                    return server.key
-                if _needs_none(vendor, server):
-                    return ""
-                raise KeyMissing(str(error)) from error
+                if _needs_none(vendor, server):  # what is bound to the vendor's hosts is no key for the operator's
+                    return server.key or ""
+                if server.key is None or isinstance(error, SecretNotForHost | SecretUnreadable):
+                    raise KeyMissing(str(error)) from error
+                return server.key
 
         return Access(url=url, key=key)
 
