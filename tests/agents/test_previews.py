@@ -36,6 +36,20 @@ class Engine:
         yield b"\x00\x01"
 
 
+class Slow:
+    name = "slow"
+
+    def __init__(self):
+        self.spoken = []
+        self.asked, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def speak(self, text):
+        self.spoken.append(text)
+        self.asked.set()
+        await self.goes_on.wait()
+        yield b"\x00\x01"
+
+
 async def test_a_prompt_sounds_as_on_the_phone():
     wav = await Previews(InstantTextToSpeech()).wav("ws", "Hello there.")
     with wave.open(io.BytesIO(wav)) as file:
@@ -65,6 +79,20 @@ async def test_one_prompt_is_spoken_at_a_time():
     previews = Previews(engine)
     await asyncio.gather(*(previews.wav("ws", f"Hello {number}.") for number in range(10)))
     assert engine.most == 1
+
+
+async def test_a_vendor_that_is_slow_keeps_its_own_workspaces_previews_waiting_alone():
+    slow, engine, quick = Slow(), Engine(), Engine()
+    previews = Previews(engine)
+    first, second = (asyncio.create_task(previews.wav("ws_a", text, by=slow)) for text in ("Yes.", "No."))
+    await slow.asked.wait()
+    await previews.wav("ws_b", "Hello.", by=quick)
+    await previews.wav("ws_a", "Hello.")
+    assert (slow.spoken, quick.most, engine.most) == (["Yes."], 1, 1)
+    slow.goes_on.set()
+    await asyncio.gather(first, second)
+    assert slow.spoken == ["Yes.", "No."]
+    assert len(previews._by_workspace) == 0
 
 
 async def test_a_voice_that_fails_is_said_to_fail():

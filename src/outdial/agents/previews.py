@@ -6,6 +6,7 @@ import logging
 import time
 import wave
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 from outdial.media.frames import SAMPLE_RATE_HZ
 from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
@@ -22,13 +23,15 @@ TIMEOUT_S = 30.0
 
 class Previews:
     """Speaks with the engine of the calls, one prompt at a time: a callee who waits for a sentence comes first, and
-    that engine has few threads."""
+    that engine has few threads. By other voices it is one at a time in each workspace: a vendor that is slow in one
+    keeps nobody else waiting."""
 
     def __init__(
         self, tts: TextToSpeech, *, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._tts = tts
-        self._one_at_a_time = asyncio.Semaphore(1)
+        self._one_at_a_time = asyncio.Lock()
+        self._by_workspace: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # while somebody speaks
         self._buckets = TokenBuckets(per_s=per_minute / 60, at_once=per_minute, clock=clock)  # by workspace
 
     async def wav(self, workspace_id: str, text: str, *, by: TextToSpeech | None = None) -> bytes:
@@ -38,8 +41,9 @@ class Previews:
         Raises LimitReached, and Unavailable when the engine fails or takes too long.
         """
         self._count(workspace_id)
+        turn = self._one_at_a_time if by is None else self._by_workspace.setdefault(workspace_id, asyncio.Lock())
         try:
-            async with asyncio.timeout(TIMEOUT_S), self._one_at_a_time:
+            async with asyncio.timeout(TIMEOUT_S), turn:
                 pcm = b"".join([piece async for piece in (by or self._tts).speak(text)])
         except VendorFailed as failure:
             why = failure.fault.value.replace("_", " ")
