@@ -285,6 +285,20 @@ def test_where_nobody_speaks_the_language_the_failure_is_told_and_raised(case):
     assert with_call(case, (), work, own=False) == (["Goodbye."], [False])
 
 
+def test_an_own_engine_that_says_nothing_is_not_waited_for_for_ever(case):
+    async def work(call, memory, told, own):
+        memory.reachable = False
+        own._words = hangs
+        with pytest.raises(SpeechUnavailable):
+            await heard(call, stream(*TEXTS))
+        return asyncio.get_running_loop().time()
+
+    async def hangs(text):
+        await asyncio.sleep(3600)
+
+    assert with_call(case, (), work) < 12
+
+
 def test_late_audio_of_what_was_cancelled_is_heard_by_nobody(case):
     async def work(call, memory, told, own):
         async with aclosing(call.speak_all(stream("never " * 50), lambda words: None)) as audio:

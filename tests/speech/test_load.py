@@ -2,12 +2,17 @@
 
 import pytest
 
-from outdial.speech.load import LateRecognition, recognisers
+from outdial.speech.load import LateRecognition, recognisers, speakers
 
 
 @pytest.mark.parametrize(("cores", "at_once"), [(1, 2), (2, 2), (4, 3), (8, 7), (64, 8)])
 def test_recognition_takes_the_cores_that_there_are(cores, at_once):
     assert recognisers(cores) == at_once
+
+
+@pytest.mark.parametrize(("cores", "at_once"), [(1, 2), (2, 2), (4, 3), (64, 4)])
+def test_an_offline_voice_leaves_a_core_to_the_calls(cores, at_once):
+    assert speakers(cores) == at_once
 
 
 def test_recognition_that_falls_behind_is_told_once_a_minute_with_the_longest_wait(caplog):

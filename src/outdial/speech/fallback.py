@@ -26,6 +26,7 @@ SILENT_S = 3.4       # at most for the callee, then the process's engine is aske
 WITHIN_S = (1.1, 1.8)  # … after so much of it at least, for a vendor that is slow, and at most
 LEAST_S = 0.3        # a second try with less than that is none
 AGAIN_S = 1.0        # for the first audio the second time, where there is no other engine to ask
+OWN_S = 8.0          # for more of the process's engine, which has its own limits: nobody waits for ever
 MOST_MS, MOST_MS_PER_CHAR = 20_000, 400  # of audio: a vendor that goes on and on is broken off
 PACE = (40.0, 130.0)  # ms a character: a voice outside them was not measured right
 
@@ -184,7 +185,8 @@ class CallVoice:
             raise SpeechUnavailable("the vendor's voice failed, and no other speaks the language")
         async with aclosing(kept.texts()) as texts:
             async for text in texts:
-                async for pcm in self._own.speak(text.strip()):
+                audio = self._own.speak(text.strip())
+                while (pcm := await _more(audio)) is not None:
                     yield pcm
 
     def _replace(self, failure: VendorFailed) -> None:
@@ -290,6 +292,15 @@ class _Making:
                 given_ms += len(pcm) // BYTES_PER_MS
                 _keep_bound(given_ms, text)  # a prompt is made to its end, whoever still listens
                 yield pcm
+
+
+async def _more(audio: AsyncIterator[bytes]) -> bytes | None:
+    """None at the end. Raises SpeechUnavailable where nothing comes, and what the engine raises."""
+    try:
+        async with asyncio.timeout(OWN_S):
+            return await anext(audio, None)
+    except TimeoutError as error:
+        raise SpeechUnavailable("the server's own voice doesn't answer") from error
 
 
 def _keep_bound(given_ms: int, text: str) -> None:

@@ -1,4 +1,4 @@
-"""How much is recognised at once, and how long words wait for it."""
+"""How much is recognised or spoken at once, and how long words wait to be recognised."""
 
 import logging
 import math
@@ -19,6 +19,12 @@ def recognisers(cores: int) -> int:
     """How many recognise at once: with a turn that waits for its words, a callee waits. One core is the media loop's,
     and each has a model in memory."""
     return max(2, min(8, cores - 1))
+
+
+def speakers(cores: int) -> int:
+    """How many sentences an offline voice in processes of its own makes at once. One core is the media loop's; there is
+    a second all the same, for one that hangs keeps the other sentences waiting."""
+    return max(2, min(4, cores - 1))
 
 
 class LateRecognition:

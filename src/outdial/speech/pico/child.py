@@ -2,7 +2,8 @@
 keep every call of its process waiting, and two of its threads disturb each other.
 
 Run by its path, without the rest of Outdial. A line of JSON in (`voice`, `text`), the audio out: its length in 4 bytes
-(big-endian), and PCM16 at 16 kHz; no audio is an answer, too. It ends when nobody writes to it any more.
+(big-endian), and PCM16 at 16 kHz; no audio is an answer, too, and the first one, when it is ready. It ends when nobody
+writes to it any more.
 """
 
 import json
@@ -15,6 +16,8 @@ def main() -> None:
     from py_nanotts import NanoTTS
 
     engine, out = NanoTTS(), sys.stdout.buffer
+    out.write(bytes(4))
+    out.flush()
     for line in sys.stdin.buffer:
         asked = json.loads(line)
         try:

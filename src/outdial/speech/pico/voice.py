@@ -10,10 +10,11 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from queue import LifoQueue
 
 import numpy as np
 import soxr
@@ -21,6 +22,7 @@ import soxr
 from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
 from outdial.speech.base import SpeechUnavailable
 from outdial.speech.levelling import as_wave, even_out
+from outdial.speech.load import cores, speakers
 from outdial.speech.spoken_text import spoken
 
 logger = logging.getLogger(__name__)
@@ -29,12 +31,13 @@ PACKAGE = "py-nanotts"
 VOICES = {"de": "de-DE", "fr": "fr-FR", "es": "es-ES", "it": "it-IT"}  # its English ones are worse than Hibari
 RATE_HZ = 16_000
 PAUSE_MS = 220       # between two sentences
-WITHIN_S = 5.0       # for a sentence; it takes a hundredth of what it lasts
-TURN_S = 12.0        # with those of other calls that came before it
+START_S = 10.0       # for a process to be ready
+WITHIN_S = 2.0       # for a sentence; it takes a hundredth of what it lasts, on a busy machine a tenth
+TURN_S = 5.0         # with those of other calls that came before it
 MOST_BYTES = 60 * RATE_HZ * 2
 CHILD = Path(__file__).with_name("child.py")
 
-MOST_CHARS = 300     # in one go: it reads some 15 a second
+MOST_CHARS = 200     # in one go: it reads some 15 a second
 
 _SENTENCES = re.compile(r"(?<=[.!?…])\s+")
 _PART = re.compile(rf".{{1,{MOST_CHARS}}}(?:(?<=[,;:])\s|$)|.{{1,{MOST_CHARS}}}(?:\s|$)|.{{1,{MOST_CHARS}}}", re.DOTALL)
@@ -44,24 +47,51 @@ _MARKUP = str.maketrans("<>", "  ")  # it takes tags for orders, one of which pl
 class PicoTextToSpeech:
     """One of its voices; shared by all calls. A TextToSpeech."""
 
-    def __init__(self, language: str, process: "PicoProcess") -> None:
+    def __init__(self, language: str, processes: "PicoProcesses") -> None:
         """`language`: one of VOICES."""
         self._voice = VOICES[language]
-        self._process = process
+        self._processes = processes
         self.name = f"{PACKAGE} {importlib.metadata.version(PACKAGE)} {self._voice}"
 
     async def speak(self, text: str) -> AsyncIterator[bytes]:
         """A piece for each sentence. Raises SpeechUnavailable."""
-        loop, first = asyncio.get_running_loop(), True
+        first = True
         for sentence in sentences(text):
-            try:
-                async with asyncio.timeout(TURN_S):
-                    pcm = await loop.run_in_executor(_one, self._process.say, self._voice, sentence)
-            except TimeoutError as error:
-                raise SpeechUnavailable("the offline voice of this language has too much to say") from error
+            pcm = await self._processes.say(self._voice, sentence)
             if pcm:
                 yield pcm if first else bytes(PAUSE_MS * BYTES_PER_MS) + pcm
                 first = False
+
+
+class PicoProcesses:
+    """Those that speak at once for all calls, with a thread each."""
+
+    def __init__(self, most: int, start: Callable[[], "PicoProcess"] | None = None) -> None:
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix="pico")
+        self._free: LifoQueue[PicoProcess] = LifoQueue()  # the last one first: those that nobody needs never start
+        for _ in range(most):
+            self._free.put((start or PicoProcess)())
+
+    async def say(self, voice: str, sentence: str) -> bytes:
+        """As PicoProcess.say. Raises SpeechUnavailable, too, where others are said before it for too long."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(TURN_S):
+                return await loop.run_in_executor(self._threads, self._said, voice, sentence)
+        except TimeoutError as error:
+            raise SpeechUnavailable("the offline voice of this language has too much to say") from error
+
+    def close(self) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        while not self._free.empty():
+            self._free.get_nowait().close()
+
+    def _said(self, voice: str, sentence: str) -> bytes:
+        process = self._free.get_nowait()  # there are as many as threads
+        try:
+            return process.say(voice, sentence)
+        finally:
+            self._free.put(process)
 
 
 class PicoProcess:
@@ -99,22 +129,33 @@ class PicoProcess:
             self._child = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
             )
-        child = self._child
-        assert child.stdin is not None
-        assert child.stdout is not None
-        too_late = threading.Timer(WITHIN_S, child.kill)
-        too_late.start()
-        try:
-            child.stdin.write(line)
-            child.stdin.flush()
-            length = child.stdout.read(4)
-            size = int.from_bytes(length, "big")
-            pcm = child.stdout.read(size) if len(length) == 4 and size <= MOST_BYTES else b""
-            if len(length) < 4 or len(pcm) < size:
-                raise TimeoutError if too_late.finished.is_set() else OSError("its process ended")
-            return pcm
-        finally:
-            too_late.cancel()
+            _answer(self._child, b"", START_S)
+        return _answer(self._child, line, WITHIN_S)
+
+
+def _answer(child: subprocess.Popen[bytes], line: bytes, within_s: float) -> bytes:
+    """Raises OSError; TimeoutError where it took too long, and then the child is killed."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    is_late = threading.Event()
+
+    def give_up() -> None:
+        is_late.set()
+        child.kill()
+
+    too_late = threading.Timer(within_s, give_up)
+    too_late.start()
+    try:
+        child.stdin.write(line)
+        child.stdin.flush()
+        length = child.stdout.read(4)
+        size = int.from_bytes(length, "big")
+        pcm = child.stdout.read(size) if len(length) == 4 and size <= MOST_BYTES else b""
+        if len(length) < 4 or len(pcm) < size:
+            raise TimeoutError if is_late.is_set() else OSError("its process ended")
+        return pcm
+    finally:
+        too_late.cancel()
 
 
 def sentences(text: str) -> list[str]:
@@ -133,17 +174,14 @@ def offline_voice(language: str) -> PicoTextToSpeech | None:
     return _voice(_base(language)) if speaks(language) else None
 
 
-_one = ThreadPoolExecutor(1, thread_name_prefix="pico")
-
-
 @cache
-def _process() -> PicoProcess:
-    return PicoProcess()
+def _processes() -> PicoProcesses:
+    return PicoProcesses(speakers(cores()))
 
 
 @cache
 def _voice(language: str) -> PicoTextToSpeech:
-    return PicoTextToSpeech(language, _process())
+    return PicoTextToSpeech(language, _processes())
 
 
 def _base(language: str) -> str:
