@@ -7,7 +7,7 @@ import pytest
 from outdial.telephony.state import EndReason
 from outdial.testing.sounds import SoundsInMemory
 from tests.agents.quiet_calls import longest_silence_ms
-from tests.agents.relay.test_run import TOKEN, answering, ends, talked
+from tests.agents.relay.test_run import TOKEN, YAML, answering, ends, talked
 from tests.agents.relay.written_server import Server
 
 JINGLE = "https://files.example/jingle.mp3"
@@ -87,6 +87,30 @@ def test_what_is_preemptible_makes_way_for_what_comes_next(preemptible):
     else:
         assert music.end_ms - music.start_ms == pytest.approx(12_000, abs=40)
     assert phone.lines[-1] == "agent: Bye."
+
+
+def test_a_file_is_preemptible_only_where_its_own_message_says_so():
+    says_bye = lambda connection: connection.say("Bye.", preemptible=False)  # noqa: E731
+    server = answering(each(plays(MUSIC), says_bye))
+    yaml = YAML.replace("relay:\n", "relay:\n  preemptible: true\n")
+    phone, _ = talked(server, ends_after, yaml=yaml, sounds=SoundsInMemory({MUSIC: 3000}))
+    assert _played_ms(phone) == pytest.approx(3000, abs=40)
+
+
+@pytest.mark.parametrize(("loop", "played_ms"), [(1, 9000), (0, 5000)])
+def test_the_end_comes_after_a_file_that_is_played_once_and_ends_music_without_end(loop, played_ms):
+    def answer(connection):
+        plays(MUSIC, loop=loop, preemptible=True)(connection)
+        asyncio.get_running_loop().call_later(5.0, ends(), connection)
+
+    phone, end = talked(answering(answer), sounds=SoundsInMemory({MUSIC: 9000}))
+    assert end.end_reason == EndReason.COMPLETED
+    assert _played_ms(phone) == pytest.approx(played_ms, abs=600)
+
+
+def _played_ms(phone):
+    [music] = [turn for turn in phone.turns.values() if turn.text == "[music.wav]"]
+    return music.end_ms - music.start_ms
 
 
 def test_no_callee_waits_in_silence_for_a_file_that_comes_late():

@@ -186,6 +186,21 @@ def test_what_is_preemptible_gives_way_to_what_comes_next():
     assert "page by page by page" not in phone.lines[-2]
 
 
+@pytest.mark.parametrize("message", [{"type": "end"}, {"type": "sendDigits", "digits": "1"}])
+@pytest.mark.parametrize("later_s", [0.0, 1.5])
+def test_what_is_preemptible_is_said_to_its_end_before_the_end_and_before_keys(message, later_s):
+    def answer(connection):
+        connection.say("Thank you for all of your time today, and goodbye.", preemptible=True)
+        if later_s:
+            asyncio.get_running_loop().call_later(later_s, connection.send, message)
+        else:
+            connection.send(message)
+
+    phone, _ = talked(answering(answer), lambda phone: phone.hangs_up(after="goodbye", pause_s=5.0))
+    assert "agent: Thank you for all of your time today, and goodbye." in phone.lines
+    assert phone.interrupted == []
+
+
 def test_what_is_not_interruptible_is_said_to_its_end():
     def answer(connection):
         connection.say("This is said to everybody in full, whatever they say. It is the law here.", interruptible=False)

@@ -5,7 +5,6 @@ into a silence of the callee's all the same.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
@@ -17,6 +16,7 @@ from outdial.agents.brains.reaching import BrainAway
 from outdial.agents.brains.words import Words
 from outdial.agents.llm.quiet import KEEP_S
 from outdial.agents.relay import protocol
+from outdial.agents.relay.agenda import Agenda, Item
 from outdial.agents.relay.definition import RelayAgent
 from outdial.agents.relay.link import Connected, Link
 from outdial.agents.relay.opening import Opening, as_texts
@@ -27,8 +27,7 @@ from outdial.conversation.stopping import stop
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.verb_results import Heard, Said, Thought
 
-OPEN_S = 2.0        # of nothing: a server that doesn't mark its ends has ended
-MOST_QUEUED = 200   # things to do that a server may be ahead; further ones are refused
+OPEN_S = 2.0  # of nothing: a server that doesn't mark its ends has ended
 
 
 async def run_relay(agent: RelayAgent, call: LiveCall, tools: Tools) -> None:
@@ -49,13 +48,10 @@ class _Conversation:
         self._leaving = Leaving(agent, call, self._duties)
         self._files = Files(call, self._duties)
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[Words | File | SendDigits | End] = deque()
-        self._open: Words | None = None     # what the server is saying
+        self._agenda = Agenda(agent, lambda why: self._link.send(protocol.error(why)))
         self._waits_since: float | None = None  # an answer is due
-        self._marks_ends = False            # the server has ended something with `last`
-        self._is_deaf = False               # to what was meant before the callee interrupted
-        self._cut = asyncio.Event()         # something came that may replace what is played
-        self._had_digit = False             # the callee's last; the server knows whether it wants more
+        self._is_deaf = False     # to what was meant before the callee interrupted
+        self._had_digit = False   # the callee's last; the server knows whether it wants more
         self._last_said = self._partial = ""
         self._lang = agent.language
         self._link = self._opened()
@@ -67,8 +63,8 @@ class _Conversation:
     async def hold(self) -> None:
         await self._begin()
         while True:
-            if self._queue:
-                await self._do(self._queue.popleft())
+            if self._agenda:
+                await self._do(self._agenda.next())
             elif (why := self._link.failure) is not None:
                 await self._fail(why)
             elif self._waits_since is not None:
@@ -85,7 +81,7 @@ class _Conversation:
             lambda: opening.setup(self._leaving.result),
             self._take,
             reconnects=self._agent.reconnects,
-            over=self._end_open,
+            over=self._agenda.end_open,
             connected=self._tell_connected,
             lost=self._was_lost,
         )
@@ -105,60 +101,16 @@ class _Conversation:
     def _take(self, message: Message) -> None:
         match message:
             case TextToken() if not self._is_deaf:
-                self._take_text(message)
+                if not self._agenda.take_text(message):
+                    self._waits_since = None
             case Play() if not self._is_deaf:
-                self._take_file(message)
+                if (file := self._agenda.take_file(message)) is not None:
+                    self._files.begin(file)
             case SendDigits() | End():
-                self._take_item(message)
+                self._agenda.take(message)
             case SwitchLanguage():
                 self._switch(message)
         self._link.answered()
-
-    def _take_text(self, piece: TextToken) -> None:
-        if self._open is None or self._open.is_whole:
-            if not piece.token and piece.last:  # an end alone: the server has nothing to say
-                self._marks_ends, self._waits_since = True, None
-                return
-            if not self._may_queue():
-                return
-            self._open = Words(**self._how(piece))
-            self._queue.append(self._open)
-            self._cut.set()
-        self._open.feed(piece.token)
-        if piece.last:
-            self._marks_ends = True
-            self._end_open()
-
-    def _take_file(self, play: Play) -> None:
-        file = File(play.source, loop=play.loop, **self._how(play))
-        if self._take_item(file):
-            self._files.begin(file)
-
-    def _take_item(self, item: File | SendDigits | End) -> bool:
-        self._end_open()
-        if not self._may_queue():
-            return False
-        self._queue.append(item)
-        self._cut.set()
-        return True
-
-    def _how(self, wanted: TextToken | Play) -> dict[str, bool]:
-        interruptible, preemptible = wanted.interruptible, wanted.preemptible
-        return {
-            "interruptible": self._agent.interruptible if interruptible is None else interruptible,
-            "preemptible": self._agent.preemptible if preemptible is None else preemptible,
-        }
-
-    def _end_open(self) -> None:
-        if self._open is not None:
-            self._open.end()
-            self._open = None
-
-    def _may_queue(self) -> bool:
-        if len(self._queue) < MOST_QUEUED:
-            return True
-        self._link.send(protocol.error("Too much is waiting to be said"))
-        return False
 
     def _switch(self, language: SwitchLanguage) -> None:
         """The voice and the recogniser are the agent's own for the whole call."""
@@ -170,9 +122,7 @@ class _Conversation:
 
     # -- what is done of it ------------------------------------------------------------------------------------
 
-    async def _do(self, item: Words | File | SendDigits | End) -> None:
-        if not self._queue:
-            self._cut.clear()
+    async def _do(self, item: Item) -> None:
         match item:
             case Words():
                 await self._say(item)
@@ -200,8 +150,8 @@ class _Conversation:
         if not words.has_words:
             self._waits_since = None
             return
-        filler = self._duties.one_moment if self._marks_ends else None
-        open_s = self._agent.answer_s if self._marks_ends else OPEN_S
+        filler = self._duties.one_moment if self._agenda.marks_ends else None
+        open_s = self._agent.answer_s if self._agenda.marks_ends else OPEN_S
         thought = words.thought(filler, open_s=open_s)
         said = await self._said(words, self._spoken(words, thought))
         self._duties.quiet.broken()
@@ -243,7 +193,7 @@ class _Conversation:
     async def _said(self, item: Words | File, verb: Coroutine[Any, Any, Said]) -> Said | None:
         """None where something else took its place: music may go on for as long as the server has nothing to say."""
         saying = asyncio.create_task(verb, name="words of a relay agent's server")
-        ends: list[asyncio.Event] = [self._cut] if item.preemptible else []
+        ends: list[asyncio.Event] = [self._agenda.makes_way] if item.preemptible else []
         if isinstance(item, File):
             ends.append(self._link.has_failed)
         waiting = [asyncio.create_task(end.wait(), name="end of a relay agent's words") for end in ends]
@@ -262,9 +212,7 @@ class _Conversation:
 
     def _turn_is_over(self) -> None:
         """The callee has the word: what the server had meant to say isn't said."""
-        self._end_open()
-        kept = [one for one in self._queue if isinstance(one, SendDigits | End)]
-        self._queue = deque(kept)
+        self._agenda.interrupted()
         self._is_deaf, self._waits_since = True, None
 
     def _tell_times(self, words: Words) -> None:
@@ -294,8 +242,8 @@ class _Conversation:
         """On a new connection: the callee is back from a transfer that came to nothing. Where nobody has said so, the
         server does."""
         await self._link.aclose()
-        self._queue.clear()
-        self._open, self._is_deaf = None, False
+        self._agenda.clear()
+        self._is_deaf = False
         self._link = self._opened()
         self._waits_since = None if self._leaving.has_said_so else self._loop.time()
 
@@ -306,7 +254,7 @@ class _Conversation:
             await self._fail(BrainAway("no_answer"))
         self._link.news.clear()
         await wait_for(self._link.news, min(left_s, self._duties.quiet.left_s(KEEP_S)))
-        if self._queue or self._waits_since is None or self._link.failure is not None:
+        if self._agenda or self._waits_since is None or self._link.failure is not None:
             return
         if self._duties.is_quiet and (await self._duties.fill()).interrupted:
             self._waits_since = None
@@ -334,7 +282,7 @@ class _Conversation:
         return await self._duties.listen(asked, no_reply_s=no_reply_s, max_digits=1 if self._agent.dtmf else 0)
 
     def _has_news(self) -> bool:
-        return bool(self._queue) or self._link.failure is not None
+        return bool(self._agenda) or self._link.failure is not None
 
     def _prompt(self, text: str) -> None:
         self._partial = ""
