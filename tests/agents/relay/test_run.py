@@ -106,6 +106,29 @@ def test_a_callee_who_interrupts_is_heard_and_the_server_told_what_was_heard():
     assert not any("there is more" in line for line in phone.lines)
 
 
+@pytest.mark.parametrize("connects_after_s", [0.0, 3.0])
+def test_a_callee_who_interrupts_the_greeting_is_told_to_the_server_as_well(connects_after_s):
+    def answer(connection, message):
+        if message["type"] == "setup" and not connects_after_s:
+            connection.say("Our offers are these.")
+        elif message["type"] == "prompt":
+            connection.say("Outdial speaking.")
+
+    def act(phone):
+        phone.says("Wait, who is speaking?", after="Hello there", over=True, pause_s=1.5)
+        phone.hangs_up(after="Outdial")
+
+    server = Server(answer, secrets=TOKEN)
+    server.slow_s = connects_after_s
+    phone, _ = talked(server, act, says=None)
+    assert [one["type"] for one in server.told] == ["setup", "interrupt", "prompt"]
+    assert server.told[1]["utteranceUntilInterrupt"].startswith("Hello there, this")
+    assert "Tuesday" not in server.told[1]["utteranceUntilInterrupt"]
+    assert 1000 < server.told[1]["durationUntilInterruptMs"] < 4000
+    assert phone.lines[-1] == "agent: Outdial speaking."
+    assert not any("offers" in line for line in phone.lines)
+
+
 def test_late_tokens_of_an_interrupted_turn_are_not_said():
     def answer(connection, message):
         if message["type"] == "prompt" and "Stop" not in message["voicePrompt"]:

@@ -164,8 +164,7 @@ class _Conversation:
         if said.interrupted or said.cut_off:
             words.end()
             heard = " ".join(said.text.replace(self._duties.one_moment, "", words.fillers).split())
-            self._link.send(protocol.interrupt(heard, said.played_ms))
-            self._turn_is_over()
+            self._interrupted(heard, said.played_ms)
 
     async def _play(self, file: File) -> None:
         """As `_say`. The server has ended what it says with it: some send nothing else."""
@@ -178,8 +177,7 @@ class _Conversation:
             return
         said = await self._said(file, self._files.play(file))
         if said is not None and (said.interrupted or said.cut_off):
-            self._link.send(protocol.interrupt("", said.played_ms))
-            self._turn_is_over()
+            self._interrupted("", said.played_ms)
 
     def _left_s(self, at: float) -> float:
         return max(0.0, at - self._loop.time())
@@ -210,6 +208,10 @@ class _Conversation:
     async def _spoken(self, words: Words, thought: Thought) -> Said:
         return await self._call.say(thought, interruptible=words.interruptible)
 
+    def _interrupted(self, heard: str, played_ms: int, *, wants_answer: bool = False) -> None:
+        self._link.send(protocol.interrupt(heard, played_ms), wants_answer=wants_answer)
+        self._turn_is_over()
+
     def _turn_is_over(self) -> None:
         """The callee has the word: what the server had meant to say isn't said."""
         self._agenda.interrupted()
@@ -233,6 +235,8 @@ class _Conversation:
         elif greeting is not None:
             said = await self._duties.say(self._duties.to_say(greeting))
             self._last_said = said.text
+            if said.interrupted or said.cut_off:
+                self._interrupted(said.text, said.played_ms, wants_answer=True)  # it may not be connected yet
         elif heard.text:
             self._prompt(heard.text)
         else:
