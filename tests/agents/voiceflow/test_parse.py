@@ -80,6 +80,14 @@ def test_of_a_state_the_authors_variables_are_kept():
     assert requests.variables_of(None) == requests.variables_of({"variables": 7}) == {}
 
 
+def test_a_no_is_kept_and_a_0_only_where_it_was_set():
+    state = {"variables": {"confirmed": False, "count": 0, "unset": 0, "price": 0.0, "list": []}}
+    assert requests.variables_of(state) == {"confirmed": False, "list": []}
+    kept = {"confirmed": False, "count": 0, "price": 0.0, "list": []}
+    assert requests.variables_of(state, {"count", "price"}) == kept
+    assert requests.set_in(state) == {"confirmed", "list"}
+
+
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_events_are_the_same_however_they_are_cut(size):
     stream = (

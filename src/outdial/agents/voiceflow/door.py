@@ -39,11 +39,14 @@ class HttpDoor:
     def __init__(self, http: httpx.AsyncClient, project: Project) -> None:
         self._http = http
         self._project = project
-        self._state: Any = None  # as a turn told it last
+        self._state: Any = None  # as the last turn told it; None where it told none
+        self._was_set: set[str] = set()  # variables, in this call
 
     async def turn(self, action: Json, variables: Json) -> AsyncGenerator[Any]:
         """The traces, as they come. Raises BrainAway."""
         turn = self._streamed if self._project.streams else self._whole
+        self._state = None
+        self._was_set.update(variables)
         count = 0
         try:
             async with asyncio.timeout(TURN_S), aclosing(turn(action, variables)) as traces:
@@ -62,7 +65,7 @@ class HttpDoor:
     async def variables(self) -> Json:
         if self._state is None:
             self._state = await self._asked(requests.state(self._project))
-        return requests.variables_of(self._state)
+        return requests.variables_of(self._state, self._was_set)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
@@ -75,12 +78,12 @@ class HttpDoor:
                         yield event.data
                     elif event.name == "state":
                         self._state = clean(event.data)
+                        self._was_set |= requests.set_in(self._state)
                     elif event.name == "end":
                         return
         raise BrainAway("broken_off", may_again=False)
 
     async def _whole(self, action: Json, variables: Json) -> AsyncGenerator[Any]:
-        self._state = None
         traces = await self._asked(requests.whole_turn(self._project, action, variables), TURN_S)
         for trace in traces if isinstance(traces, list) else []:
             yield trace

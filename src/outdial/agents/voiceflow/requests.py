@@ -3,7 +3,7 @@
 Source: Voiceflow's OpenAPI files of the Dialog Manager API; the streaming door is `interact/stream`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -51,16 +51,28 @@ def state(project: Project) -> Asked:
     return Asked(method="GET", url=_state(project), headers=_headers(project))
 
 
-def variables_of(state: Any) -> dict[str, Any]:
-    """The author's, of a state. What was never set is 0 there."""
-    found = state.get("variables") if isinstance(state, Mapping) else None
-    if not isinstance(found, Mapping):
-        return {}
+def variables_of(state: Any, was_set: Collection[str] = ()) -> dict[str, Any]:
+    """The author's, of a state. What was never set is 0 there, so a 0 counts only under the names in `was_set`."""
     return {
         name: value
-        for name, value in found.items()
-        if isinstance(name, str) and name not in _OWN and not name.startswith("vf_") and value not in (None, "", 0)
+        for name, value in _variables(state).items()
+        if isinstance(name, str) and name not in _OWN and not name.startswith("vf_") and value not in (None, "")
+        if name in was_set or not _may_be_unset(value)
     }
+
+
+def set_in(state: Any) -> set[str]:
+    """The names of those variables that somebody has set, as far as a state shows it."""
+    return {name for name, value in _variables(state).items() if not _may_be_unset(value)}
+
+
+def _variables(state: Any) -> Mapping[Any, Any]:
+    found = state.get("variables") if isinstance(state, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _may_be_unset(value: Any) -> bool:
+    return value == 0 and not isinstance(value, bool)
 
 
 def _state(project: Project) -> str:
