@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.conversation.keypad import GAP_MS, MAX_KEYS, SURPLUS_MS, Keypad
+from outdial.conversation.keypad import GAP_MS, MAX_KEYS, SURPLUS_MS, Keying, Keypad
 
 
 def keypad(keys, every_ms=100):
@@ -36,6 +36,38 @@ def test_an_entry_ends_by_its_length_or_a_hash_and_the_rest_is_typed_ahead(keys,
     while pad:
         left += pad.read(1, 700)[0]
     assert left == rest
+
+
+@pytest.mark.parametrize(
+    ("ends", "keys", "entry"),
+    [
+        ("*", "12*", "12"),
+        ("*", "1#2*", "1#2"),  # as whoever asks wants it
+        ("*", "*", "*"),
+        ("*", "#", None),
+        ("#*", "12*34#", "12"),
+        ("#*", "12#34*", "12"),
+        ("#", "12*34#", "34"),
+    ],
+)
+def test_an_entry_ends_by_the_keys_that_who_asks_names(ends, keys, entry):
+    pad = keypad(keys)
+    pad.keying = Keying(ends=ends)
+    found = pad.read(6, 700)
+    assert (found and found[0]) == entry
+
+
+def test_the_key_that_ends_an_entry_means_nothing_after_one_that_was_whole():
+    pad = keypad("1234")
+    pad.keying = Keying(ends="*")
+    assert pad.read(4, 700)[0] == "1234"
+    assert not pad.press("*", 900)
+
+
+def test_an_entry_ends_by_the_pause_that_who_asks_wants():
+    pad = keypad("12", every_ms=3000)
+    pad.keying = Keying(gap_ms=700)
+    assert pad.due_ms() == 3700
 
 
 def test_an_entry_ends_by_a_pause():

@@ -146,6 +146,7 @@ def test_what_a_brain_elsewhere_did_is_told():
             ("brain_lost", {"error": "closed_1011"}),
             ("brain", {"first_word_ms": 300}),
             ("brain_transfer", {"to": "desk", "done": True}),
+            ("brain_transfer", {"to": "call-forward", "done": True, "left_out": "extension"}),
             ("brain_failed", {"error": "no_answer"}),
         ),
     )
@@ -154,6 +155,7 @@ def test_what_a_brain_elsewhere_did_is_told():
         ("Agent's server lost", "closed_1011"),
         ("Agent's server answered", "300 ms"),
         ("Agent's server wants a transfer: desk", ""),
+        ("Agent's server wants a transfer: call-forward", "The extension was left out."),
         ("Agent's server failed", "no_answer"),
     ]
 

@@ -148,7 +148,7 @@ class Listening:
         self, *, patience: Patience, no_reply_ms: int, max_digits: int, asked: Asked = NOTHING
     ) -> Heard:
         """With the floor: the callee's reply (see live_call.LiveCall.listen)."""
-        self._wants_digits = max_digits
+        self._wants_digits, self._keypad.keying = max_digits, asked.keying
         hearing = self.hearing
         hearing.patience, hearing.asked, hearing.said_before = patience, asked, self._said_before
         self.reply = None

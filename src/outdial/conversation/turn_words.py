@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from outdial.conversation.keypad import USUAL, Keying
 from outdial.telephony.verdict import AnsweredBy
 
 
@@ -33,6 +34,7 @@ class Asked:
     when they go on.
     `gives_way`: whether whoever listens has something to say by now. Then it listens no further, unless the callee is
     speaking, and hears silence.
+    `keying`: what ends an entry of keys.
     """
 
     question: str = ""
@@ -43,6 +45,7 @@ class Asked:
     may_be_misheard: Callable[[str], bool] = lambda text: False
     guessed: Callable[[str | None], object] | None = None
     gives_way: Callable[[], bool] | None = None
+    keying: Keying = USUAL
 
     def is_answered_by(self, text: str) -> bool:
         """Whether it is known to be an answer: also "let me see, maybe on Friday"."""

@@ -179,7 +179,10 @@ def _brain(event: Event) -> Step:
         case "sound_failed":
             return Step(text="Sound file not played", at=event.at, tone="warn", detail=str(data.get("error", "")))
         case "brain_transfer":
-            return Step(text=f"Agent's server wants a transfer: {data.get('to', '')}", at=event.at)
+            text, left_out = f"Agent's server wants a transfer: {data.get('to', '')}", data.get("left_out")
+            if left_out is None:
+                return Step(text=text, at=event.at)
+            return Step(text=text, at=event.at, tone="warn", detail=f"The {left_out} was left out.")
     return Step(text="Agent's server answered", at=event.at, tone="quiet", detail=f"{data.get('first_word_ms')} ms")
 
 

@@ -15,6 +15,7 @@ from outdial.conversation.keypad import Keypad
 from outdial.conversation.live_call import AgentCoroutine
 from outdial.conversation.sounds import Looped
 from outdial.conversation.transcript import MS_PER_CHAR, Speaker, Turn
+from outdial.conversation.turn_words import NOTHING
 from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.conversation.verb_results import CallEnded, FailedTransfer, Heard, Said
 from outdial.conversation.warm import Warm
@@ -88,15 +89,14 @@ class TextCall:
         self.transferred_to: str | None = None
         self.callee_responded = self.called_back = self.awaits_callee = False
         self.wrong: WentWrong | None = None
-        payload = {"callType": "outbound", "userNumber": user_number, "agentNumber": agent_number}
-        self.last_event: dict[str, Any] = {"type": "launch", "payload": payload}
+        numbers = {"userNumber": user_number, "agentNumber": agent_number}
+        self.last_event: dict[str, Any] = {"type": "launch", "payload": {"callType": "outbound", **numbers}}
         self._lines, self._line = list(callee), 0  # and the next one's place
         self._is_open, self._limits = is_open, limits or CallLimits()
         self._keypad, self._turn_words = Keypad(), turn_phrases(language)
         self._begun = ""    # what the callee said into our words, which stopped, and …
         self._murmured: list[tuple[str, int]] = []  # … which didn't, after so many characters
-        self._told = ""     # by the agent, since the callee last did something
-        self._told_to = 0   # up to where lines have heard it
+        self._told, self._told_to = "", 0  # by the agent, since the callee last did something; and heard by lines
 
     @property
     def is_over(self) -> bool:
@@ -142,14 +142,14 @@ class TextCall:
         self._murmured.clear()
         if cut is not None:
             self._told, self._told_to = "", 0
-        return Said(
-            text=played, played_ms=self.now_ms - begin_ms, interrupted=cut is not None, complete=cut is None
-        )
+        played_ms = self.now_ms - begin_ms
+        return Said(text=played, played_ms=played_ms, interrupted=cut is not None, complete=cut is None)
 
     async def listen(
-        self, *, until_silence_s: float = 0.5, no_reply_s: float = 6.0, max_digits: int = 0, **turn_taking: object
+        self, *, until_silence_s: float = 0.5, no_reply_s: float = 6.0, max_digits: int = 0, **turn_taking: Any
     ) -> Heard:
         self._verb()
+        self._keypad.keying = turn_taking.get("asked", NOTHING).keying
         left_ms = round(no_reply_s * 1000)
         while True:
             if max_digits and self._keypad:
@@ -212,8 +212,8 @@ class TextCall:
             self._end(EndedBy.AGENT)
         result = TransferOutcome(outcome)
         self.failed_transfer = FailedTransfer(step=failed, to=to, result=result)
-        payload = {**self.last_event["payload"], "to": to, "result": result.value}
-        self.last_event = {"type": "transfer_failed", "payload": payload}
+        told = {**self.last_event["payload"], "to": to, "result": result.value}
+        self.last_event = {"type": "transfer_failed", "payload": told}
         raise CallEnded
 
     async def call_back(self, at: datetime, *, promised: bool) -> None:

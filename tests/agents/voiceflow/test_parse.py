@@ -115,9 +115,16 @@ def test_an_event_without_an_end_is_too_long():
         ({"type": "no-reply", "payload": {"timeout": 4}}, NoReply(4.0)),
         ({"type": "no-reply", "payload": {"timeout": 1e9}}, NoReply(60.0)),
         ({"type": "dtmf", "payload": {"enabled": False}}, Keys(most=0)),
-        ({"type": "dtmf", "payload": {"maxDigits": 4}}, Keys(most=4)),
+        ({"type": "dtmf", "payload": {"maxDigits": 4}}, Keys(most=4, ends="#", pause_s=None)),
+        ({"type": "dtmf", "payload": {"enabled": True, "delimiter": ["*"], "timeoutInSeconds": 5}},
+         Keys(most=20, ends="*", pause_s=5.0)),
+        ({"type": "dtmf", "payload": {"delimiter": ["*", "#", 7], "timeoutInSeconds": 1e9}},
+         Keys(most=20, ends="#*", pause_s=20.0)),
+        ({"type": "dtmf", "payload": {"delimiter": [], "timeoutInSeconds": "5"}}, Keys(most=20)),
         ({"type": "call-forward", "payload": {"address": "+1 (202) 555-0142"}}, Forward(number="+12025550142")),
         ({"type": "forward-call", "payload": '{"number": "+12025550142"}'}, Forward(number="+12025550142")),
+        ({"type": "call-forward", "payload": {"address": "+12025550142", "extension": "ww104"}},
+         Forward(number="+12025550142", has_extension=True)),
         ({"type": "call-forward", "payload": {"address": "sip:x@y", "addressType": "sip"}}, Forward(number="")),
         ({"type": "interruption", "payload": {"allowInterrupts": False}}, Interruptions(False)),
         ({"type": "goto", "payload": {"request": {"type": "x"}}}, Goto({"type": "x"})),
@@ -125,7 +132,7 @@ def test_an_event_without_an_end_is_too_long():
         ({"type": "visual", "payload": {}}, Unknown("visual")),
         ("end", Unknown("")),
     ],
-)
+)  # fmt: skip
 def test_a_trace_means_this(trace, meaning):
     assert read_trace(trace) == meaning
 

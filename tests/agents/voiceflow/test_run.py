@@ -90,6 +90,19 @@ def test_keys_are_sent_as_the_flow_wants_them():
     assert project.asked[1] == {"type": "dtmf", "payload": "4711"}
 
 
+def test_an_entry_ends_with_the_key_and_after_the_pause_that_the_flow_names():
+    wants = {"type": "dtmf", "payload": {"enabled": True, "delimiter": ["*"], "timeoutInSeconds": 5}}
+    project = ProjectInMemory([HELLO, wants], [text("And the other one, please?"), wants], [END])
+
+    def act(phone):
+        phone.presses("4", after="Tuesday", over=True, pause_s=6.0)
+        phone.presses("7#1*", after="Tuesday", over=True, pause_s=10.0)
+        phone.presses("99", after="other one")
+
+    talked(project, act)
+    assert [one["payload"] for one in project.asked[1:]] == ["47#1", "99"]
+
+
 @pytest.mark.parametrize("how", ["says", "presses"])
 def test_a_choice_that_is_named_or_pressed_is_sent_as_its_request(how):
     button = {"name": "Yes, please", "request": {"type": "path-abc", "payload": {"label": "Yes, please"}}}
@@ -123,6 +136,14 @@ def test_a_call_is_forwarded_where_the_flow_says_once_it_has_spoken():
     phone, _ = talked(project, says="A person, please.")
     assert phone.transferred_to == ["+12025550142"]
     assert phone.lines[-1] == "agent: I'll connect you."
+
+
+def test_an_extension_that_can_not_be_dialled_is_told_of():
+    forward = {"type": "call-forward", "payload": {"address": "+12025550142", "extension": "104"}}
+    phone, _ = talked(ProjectInMemory([HELLO], [forward]), says="A person, please.")
+    assert phone.transferred_to == ["+12025550142"]
+    told = {"to": "call-forward", "done": True, "left_out": "extension"}
+    assert ("brain_transfer", told) in phone.events
 
 
 @pytest.mark.parametrize("forward", [{"address": "sip:a@b", "addressType": "sip"}, {}, {"address": "0123"}])

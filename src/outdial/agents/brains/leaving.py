@@ -30,13 +30,15 @@ class Leaving:
         else:
             await self.transfer(target)
 
-    async def transfer(self, target: TransferTarget) -> None:
-        """Raises CallEnded; returns where nobody took the callee, which has been told so."""
+    async def transfer(self, target: TransferTarget, *, left_out: str | None = None) -> None:
+        """Raises CallEnded; returns where nobody took the callee, which has been told so. `left_out`: what the brain
+        wanted of it that can't be done."""
         if target.say is not None:
             await self._duties.say(self._duties.to_say(target.say), interruptible=False)
         number = number_of(target.to, self._call, self._agent.variables)
         warm = None if target.warm is None else target.warm.filled(self._duties.to_say)
-        self._call.tell("brain_transfer", {"to": target.name, "done": number is not None})
+        told = {"to": target.name, "done": number is not None}
+        self._call.tell("brain_transfer", told if left_out is None else {**told, "left_out": left_out})
         if number is None:
             await self._failed(target, "no_number")
             return

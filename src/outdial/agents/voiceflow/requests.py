@@ -56,8 +56,8 @@ def variables_of(state: Any, was_set: Collection[str] = ()) -> dict[str, Any]:
     return {
         name: value
         for name, value in _variables(state).items()
-        if isinstance(name, str) and name not in _OWN and not name.startswith("vf_") and value not in (None, "")
-        if name in was_set or not _may_be_unset(value)
+        if isinstance(name, str) and name not in _OWN and not name.startswith("vf_")
+        if value not in (None, "") and (name in was_set or not _may_be_unset(value))
     }
 
 

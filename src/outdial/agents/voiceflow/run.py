@@ -184,9 +184,9 @@ class _Conversation:
                 return await self._play(item, turn)
             case Interruptions(allowed=allowed):
                 self._interruptible = allowed
-            case Forward(number=number):
+            case Forward():
                 await turn.cancel()
-                await self._forward(number)
+                await self._forward(item)
                 turn.expects.goto = await self._after_failed_transfer()
                 return False
             case Ended():
@@ -222,12 +222,12 @@ class _Conversation:
         turn.expects.goto = None
         return False
 
-    async def _forward(self, number: str) -> None:
-        """Raises CallEnded; returns where nobody took the callee."""
+    async def _forward(self, forward: Forward) -> None:
+        """Raises CallEnded; returns where nobody took the callee. No key can be pressed for the callee there."""
         await self._note_variables()
-        named = next((one for one in self._agent.transfers if one.to.source == number), None)
-        target = named or TransferTarget(name=FORWARD, to=Text((number,)), about="", line=0)
-        await self._leaving.transfer(target)
+        named = next((one for one in self._agent.transfers if one.to.source == forward.number), None)
+        target = named or TransferTarget(name=FORWARD, to=Text((forward.number,)), about="", line=0)
+        await self._leaving.transfer(target, left_out="extension" if forward.has_extension else None)
 
     async def _after_failed_transfer(self) -> Action:
         event = self._agent.transfer_failed
@@ -259,7 +259,9 @@ class _Conversation:
             await self._count_silent_turn()
             return expects.goto
         while True:
-            asked = Asked(question=self._last_said, takes_back=self._duties.takes_back)
+            asked = Asked(
+                question=self._last_said, takes_back=self._duties.takes_back, keying=expects.keys.keying
+            )
             heard = await self._duties.listen(
                 asked, no_reply_s=expects.no_reply_s or self._agent.no_reply_s, max_digits=self._keys(expects)
             )
@@ -272,7 +274,7 @@ class _Conversation:
             await self._duties.hear_silence()
 
     def _keys(self, expects: Expects) -> int:
-        return expects.most_keys or (len(str(len(expects.choices))) if expects.choices else 0)
+        return expects.keys.most or (len(str(len(expects.choices))) if expects.choices else 0)
 
     async def _count_silent_turn(self) -> None:
         """A flow that goes on and on by itself comes to an end."""

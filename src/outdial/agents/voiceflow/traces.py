@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from outdial.conversation.keypad import USUAL, Keying
+
 MAX_NO_REPLY_S = 60.0
 MAX_BUTTONS = 20
 MOST_KEYS = 20
+PAUSE_S = (0.5, 20.0)  # after a key, at least and at most
 _TAG = re.compile(r"<[^<>]{1,300}>")
 _NUMBER_NAMES = ("address", "number", "phoneNumber", "to")
 
@@ -50,16 +53,27 @@ class NoReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """How many a flow takes at most; 0: none."""
+    """How many a flow takes at most; 0: none. One of those in `ends` is the last, and so is one that none follows for
+    `pause_s` (None: for as long as usual)."""
 
     most: int
+    ends: str = USUAL.ends
+    pause_s: float | None = None
+
+    @property
+    def keying(self) -> Keying:
+        return Keying(ends=self.ends, gap_ms=None if self.pause_s is None else round(self.pause_s * 1000))
+
+
+NO_KEYS = Keys(most=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forward:
-    """`number` "": to what is no number."""
+    """`number` "": to what is no number. `has_extension`: keys are to be pressed once somebody has answered there."""
 
     number: str
+    has_extension: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,24 +158,33 @@ def _choice(payload: Mapping[str, Any]) -> Trace | None:
 
 
 def _no_reply(payload: Mapping[str, Any]) -> Trace | None:
-    after = payload.get("timeout")
-    if isinstance(after, bool) or not isinstance(after, int | float) or not after > 0:
-        return None
-    return NoReply(min(MAX_NO_REPLY_S, float(after)))
+    after_s = _seconds(payload.get("timeout"))
+    return None if after_s is None else NoReply(min(MAX_NO_REPLY_S, after_s))
 
 
 def _keys(payload: Mapping[str, Any]) -> Trace | None:
     if payload.get("enabled") is False:
-        return Keys(most=0)
-    most = payload.get("maxDigits")
-    return Keys(most=min(MOST_KEYS, most) if isinstance(most, int) and most > 0 else MOST_KEYS)
+        return NO_KEYS
+    most, ends = payload.get("maxDigits"), payload.get("delimiter")
+    pause_s = _seconds(payload.get("timeoutInSeconds"))
+    least_s, most_s = PAUSE_S
+    return Keys(
+        most=min(MOST_KEYS, most) if isinstance(most, int) and most > 0 else MOST_KEYS,
+        ends="".join(key for key in "#*" if isinstance(ends, list | str) and key in ends) or USUAL.ends,
+        pause_s=None if pause_s is None else min(most_s, max(least_s, pause_s)),
+    )
+
+
+def _seconds(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and value > 0 else None
 
 
 def _forward(payload: Mapping[str, Any]) -> Trace | None:
     number = next((payload[name] for name in _NUMBER_NAMES if isinstance(payload.get(name), str)), "")
     number = re.sub(r"[\s().-]", "", number)
     is_phone = payload.get("addressType", "phone") == "phone" and re.fullmatch(r"\+[1-9]\d{6,14}", number)
-    return Forward(number=number if is_phone else "")
+    return Forward(number=number if is_phone else "", has_extension=bool(payload.get("extension")))
 
 
 def _interruption(payload: Mapping[str, Any]) -> Trace | None:
@@ -194,7 +217,7 @@ class Expects:
     """What a turn has said about the callee's next answer."""
 
     no_reply_s: float | None = None
-    most_keys: int = 0
+    keys: Keys = NO_KEYS
     choices: Sequence[tuple[str, Mapping[str, Any]]] = ()
     goto: Mapping[str, Any] | None = None
 

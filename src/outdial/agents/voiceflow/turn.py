@@ -104,8 +104,8 @@ class Turn:
                 self.items.append(trace)
             case NoReply(after_s=after_s):
                 self.expects.no_reply_s = after_s
-            case Keys(most=most):
-                self.expects.most_keys = most
+            case Keys():
+                self.expects.keys = trace
             case Choices(buttons=buttons):
                 self.expects.choices = buttons
             case Goto(request=request):
