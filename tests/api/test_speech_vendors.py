@@ -114,9 +114,11 @@ async def test_a_vendor_s_key_is_used_by_agents_that_speak_or_listen_with_it(cli
     source = "agent: {voice: cartesia/v-1, recognition: deepgram/nova-3}\nsteps: {a: {hang_up: Bye.}}\n"
     await client.post("/v1/agents", json={"name": "Front desk", "source": source})
     await client.post("/v1/agents", json={"name": "Offline", "source": "steps: {a: {hang_up: 'His voice: low.'}}"})
+    relay = "relay: {url: 'wss://brain.example/relay', languages: {es: {voice: cartesia/v-2}}}\n"
+    await client.post("/v1/agents", json={"name": "In Spanish", "source": relay})
     secrets = (await client.get("/v1/secrets")).json()["secrets"]
     assert {one["name"]: [agent["name"] for agent in one["used_by"]] for one in secrets} == {
-        "cartesia_api_key": ["Front desk"],
+        "cartesia_api_key": ["Front desk", "In Spanish"],
         "deepgram_api_key": ["Front desk"],
     }
 

@@ -21,7 +21,9 @@ VERBS = {
     "call_back": ((datetime(2026, 1, 31, tzinfo=UTC),), {"promised": True}),
     "hang_up": ((), {}),
 }
-SEEN = ("call_id", "user_id", "last_event", "variables", "noted", "failed_transfer", "answered_by", "whispers")
+SEEN = (
+    "call_id", "user_id", "last_event", "variables", "noted", "failed_transfer", "answered_by", "whispers", "languages",
+)  # fmt: skip
 
 
 class Call:

@@ -147,6 +147,7 @@ def test_what_a_brain_elsewhere_did_is_told():
             ("brain", {"first_word_ms": 300}),
             ("brain_transfer", {"to": "desk", "done": True}),
             ("brain_transfer", {"to": "call-forward", "done": True, "left_out": "extension"}),
+            ("brain_language", {"spoken": "es-ES", "heard": "es-MX"}),
             ("brain_failed", {"error": "no_answer"}),
         ),
     )
@@ -156,6 +157,7 @@ def test_what_a_brain_elsewhere_did_is_told():
         ("Agent's server answered", "300 ms"),
         ("Agent's server wants a transfer: desk", ""),
         ("Agent's server wants a transfer: call-forward", "The extension was left out."),
+        ("Agent's server changed the language", "spoken: es-ES, heard: es-MX"),
         ("Agent's server failed", "no_answer"),
     ]
 

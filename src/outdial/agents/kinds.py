@@ -98,7 +98,8 @@ class Kind(Generic[A]):
     to which it transfers calls, and their lines. `models`: which it needs. `tools`: which its author declares. `warm`:
     how it has people asked before it transfers a call to them. `run`: the conversation, with these models, in this
     order, and with what reaches its tools. `outline`: the way from step to step, where it has one. `reached`: where the
-    program is that leads it, and the line that says so, where one does. `speaks`: its model talks in audio alone, and
+    program is that leads it, and the line that says so, where one does. `speech`: what it speaks and listens with, in
+    all its languages. `speaks`: its model talks in audio alone, and
     can't be typed to. `is_written_here`: whether its source is
     written by the people of a workspace; else its agents come with the server, and their source only describes them.
     """
@@ -116,6 +117,7 @@ class Kind(Generic[A]):
     warm: Callable[[A], Iterable[WarmTexts]] = lambda agent: ()
     outline: Callable[[Node], Outline] | None = None
     reached: Callable[[A], tuple[str, int]] | None = None
+    speech: Callable[[A], tuple[SpeechChoice, ...]] = lambda agent: (agent.speech,)
     speaks: bool = False
     is_written_here: bool = True
 
@@ -210,6 +212,7 @@ KINDS: Mapping[str, Kind[Any]] = {
         models=lambda agent: (),
         run=_run_relay,
         reached=lambda agent: agent.reached,
+        speech=lambda agent: (agent.speech, *agent.languages.values()),
         warm=_asked_first,
     ),
     VOICEFLOW: Kind(

@@ -15,11 +15,13 @@ from outdial.agents.kinds import KINDS, ParsedAgent, parse_agent
 from outdial.agents.llm.chat import Model
 from outdial.agents.llm.metering import Meter, Metered
 from outdial.agents.llm.vendors import ModelServers
+from outdial.agents.other_languages import AgentLanguages
 from outdial.agents.own_speech import SpeechVendors
 from outdial.agents.python.books import version_of
 from outdial.agents.python.definition import PythonAgent, WrongVariable
 from outdial.agents.python.description import located
 from outdial.agents.python.served import NotServed, ServedAgents
+from outdial.agents.relay.definition import RelayAgent
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.path import Path
 from outdial.agents.script.template import TemplateError, parse_text, render
@@ -30,8 +32,10 @@ from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.gates import NO_GATES, Gates
 from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.conversation.opening import Greet
+from outdial.conversation.understanding.language import known_languages, language_of
 from outdial.db.engine import reading
 from outdial.db.tables import agent_versions, agents
+from outdial.speech.choice import SpeechChoice
 from outdial.speech.engines import NONE_OWN, OwnSpeech
 from outdial.speech.fallback import VendorVoice
 from outdial.speech.reading.reader import AMERICAN, Reading
@@ -55,10 +59,10 @@ def not_read(error: Exception) -> CallError:
 class ReadyAgent:
     """`run` is the conversation, `machine_*` what the agent itself wants done when a machine answers, `gates` at a
     service that stands before the callee, and `word` fills the {variables} of a text for a call ("" when that can't be
-    done). `reading`: how it says what is written, and in which language; `speech`: the engines it brings itself;
-    `greet`: who speaks first on a call that was placed, `hold_s`: for how long it waits for who asks for a moment.
-    `version`: the one that runs, where that needn't be the one that was asked for; `check`: whether it can talk on a
-    call with these variables, None if so."""
+    done). `reading`: how it says what is written, and in which language; `speech`: the engines it brings itself,
+    and `languages` those for other languages, None where it keeps to its own; `greet`: who speaks first on a call that
+    was placed, `hold_s`: for how long it waits for who asks for a moment. `version`: the one that runs, where that
+    needn't be the one that was asked for; `check`: whether it can talk on a call with these variables, None if so."""
 
     run: AgentCoroutine
     machine_action: str
@@ -68,6 +72,7 @@ class ReadyAgent:
     greet: Greet = Greet.AT_ONCE
     hold_s: float = HOLD_S
     speech: OwnSpeech = NONE_OWN
+    languages: AgentLanguages | None = None
     gates: Gates = NO_GATES
     version: int | None = None
     check: Callable[[Mapping[str, Any]], CallError | None] | None = None
@@ -124,6 +129,8 @@ class ReadyAgents:
         for ready in self._kept.values():  # one that is kept no more closes its own, after its last call
             if isinstance(ready.speech.from_text, VendorVoice):
                 await ready.speech.from_text.aclose()
+            if ready.languages is not None:
+                await ready.languages.aclose()
         await self._meters.aclose()
         await self._models.aclose()
 
@@ -142,7 +149,7 @@ class ReadyAgents:
             code = self._served.agent(found.name, located(found.source))
             runs = await version_of(self._engine, agent_id, code.source)
             ready = _ready_code(found.kind, code, version if runs is None else runs)
-            return replace(ready, speech=self._own_speech(found.workspace_id, code))
+            return self._with_speech(ready, found.workspace_id, code)
         try:
             # Takes a while, and loads what reaches models when the first such agent is there; calls are talking.
             meter = self._meters.of(found.workspace_id)
@@ -150,15 +157,20 @@ class ReadyAgents:
             greet = Greet(found.greet)
             agent = await asyncio.to_thread(parse_agent, found.source, found.kind)
             ready = await asyncio.to_thread(_ready, found.kind, agent, greet, self._models, meter, tools)
-            return replace(ready, speech=self._own_speech(found.workspace_id, agent))
+            return self._with_speech(ready, found.workspace_id, agent)
         except ScriptError:
             raise
         except Exception as error:  # of a source that once could be read, or that was written by somebody else
             raise ScriptError("can't be read") from error
 
+    def _with_speech(self, ready: ReadyAgent, workspace_id: str, agent: ParsedAgent) -> ReadyAgent:
+        def opened(choice: SpeechChoice, language: str) -> OwnSpeech:
+            return NONE_OWN if self._speech is None else self._speech.own(workspace_id, choice, language)
 
-    def _own_speech(self, workspace_id: str, agent: ParsedAgent) -> OwnSpeech:
-        return NONE_OWN if self._speech is None else self._speech.own(workspace_id, agent.speech, agent.language)
+        own, languages = opened(agent.speech, agent.language), None
+        if isinstance(agent, RelayAgent):  # its server may change the language
+            languages = AgentLanguages(agent.language, agent.speech, own, agent.languages, opened)
+        return replace(ready, speech=own, languages=languages)
 
 
 def _ready(
@@ -183,6 +195,9 @@ def _ready_code(kind: str, agent: PythonAgent, version: int) -> ReadyAgent:
 
 def _prepared(kind: str, agent: ParsedAgent, greet: Greet, models: Sequence[Model], tools: Tools) -> ReadyAgent:
     agent.reading.spoken("Hello.")  # the rules of a country are made ready when they are first needed
+    if isinstance(agent, RelayAgent):
+        for language in known_languages():
+            language_of(language)
     of = KINDS[kind]
     load(of.tools(agent))
 

@@ -142,7 +142,7 @@ def review_agent(
             *_vain_transfers(of.numbers(agent), may_call),
             *_not_asked(of.warm(agent), cold),
             *_unusable(_models(of.models(agent), agent), may_use),
-            *(() if keys is None else _missing_secrets(root, agent.speech, keys)),
+            *(() if keys is None else _missing_secrets(root, of.speech(agent), keys)),
             *(() if allowed is None else _unreachable(own, allowed)),
             *(() if allowed is None or of.reached is None else _brain_unreachable(of.reached(agent), allowed)),
             *_not_disclosed(prompts, disclosure),
@@ -220,8 +220,11 @@ def _unusable(models: Iterable[ModelName], may_use: Callable[[ModelName], bool])
             yield Remark(line=model.line, message=message)
 
 
-def _missing_secrets(root: Node, speech: SpeechChoice, keys: KnownKeys) -> Iterator[Remark]:
-    for name, line in missing_keys(speech, keys.secrets, keys.speech_vendors).items():
+def _missing_secrets(root: Node, speech: Iterable[SpeechChoice], keys: KnownKeys) -> Iterator[Remark]:
+    missing: dict[str, int] = {}
+    for choice in speech:
+        missing = {**missing_keys(choice, keys.secrets, keys.speech_vendors), **missing}
+    for name, line in missing.items():
         message = (
             f"needs secret {name}, which the workspace doesn't have, so its calls would have the server's own speech; "
             f"an operator can set it in the settings under Secrets, or with outdial secrets set {name}"

@@ -80,10 +80,16 @@ def _named(source: str) -> set[str]:
 
 def _vendor_keys(root: Node) -> set[str]:
     """The secrets with the keys of the vendors that it speaks and listens with."""
-    agent = root.nodes.get("agent") if isinstance(root, Fields) else None
-    if not isinstance(agent, Fields):
-        return set()
+    relay = _section(root, "relay")
+    languages = None if relay is None else _section(relay, "languages")
+    sections = [_section(root, "agent"), *(() if languages is None else languages.nodes.values())]
     try:
-        return {VENDORS[name].key_name for name in speech_choice(agent).vendors}
+        choices = [speech_choice(one) for one in sections if isinstance(one, Fields)]
     except ScriptError:
         return set()  # its calls would have no speech of a vendor's, either
+    return {VENDORS[name].key_name for choice in choices for name in choice.vendors}
+
+
+def _section(root: Node, name: str) -> Fields | None:
+    found = root.nodes.get(name) if isinstance(root, Fields) else None
+    return found if isinstance(found, Fields) else None

@@ -1,16 +1,20 @@
 """Which languages can be spoken and listened to, by whom; and what an agent's language lacks. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from typing_extensions import TypedDict
 
 from outdial.agents.script.model import ScriptWarning
+from outdial.conversation.languages import base_of
 from outdial.conversation.understanding.language import known_languages
-from outdial.speech.choice import RecognitionChoice, SpeechChoice, VoiceChoice
+from outdial.speech.choice import NO_CHOICE, RecognitionChoice, SpeechChoice, VoiceChoice
 from outdial.speech.engines import OFFLINE_LANGUAGE
 from outdial.speech.pico.voice import speaks
 from outdial.speech.reading.reader import has_rules
 from outdial.speech.vendors import VENDORS
+
+SEVERAL = "multi"  # what vendors are told for a language who find it out themselves
 
 
 class LanguageView(TypedDict):
@@ -43,7 +47,7 @@ def languages() -> list[LanguageView]:
 def misplaced(choice: SpeechChoice, language: str) -> Iterator[ScriptWarning]:
     """What is chosen of vendors and has another language than the agent's."""
     for one in (choice.voice, choice.recognition):
-        if one is not None and (other := _only(one)) and other != _base(language):
+        if one is not None and (other := _only(one)) and other != base_of(language):
             what = f"voice {one.voice}" if isinstance(one, VoiceChoice) else f"model {one.model}"
             reason = f"the {what[:80]} is for {other}, and the agent's language is {language}"
             yield ScriptWarning(reason, one.line)
@@ -53,12 +57,36 @@ def lacking(choice: SpeechChoice, language: str) -> list[str]:
     """What nobody does in the agent's language: of "voice" and "recognition"."""
     parts = {"voice": choice.voice, "recognition": choice.recognition}
     spoken = {
-        part: OFFLINE_LANGUAGE if one is None else _only(one) or _base(language) for part, one in parts.items()
+        part: OFFLINE_LANGUAGE if one is None else _only(one) or base_of(language) for part, one in parts.items()
     }
-    lacks = [part for part, by in spoken.items() if by != _base(language)]
+    lacks = [part for part, by in spoken.items() if by != base_of(language)]
     if choice.voice is None and speaks(language):
         lacks = [part for part in lacks if part != "voice"]
     return lacks
+
+
+def choice_in(language: str, choice: SpeechChoice, others: Mapping[str, SpeechChoice]) -> SpeechChoice:
+    """What an agent speaks and listens with in another language than its own: what was chosen for that (`others`, by
+    tags in small letters; for the language anywhere, where its country isn't among them), and else its own `choice`,
+    where that has more languages than one."""
+    of_language = (chosen for tag, chosen in others.items() if base_of(tag) == base_of(language))
+    named = others.get(language.lower()) or next(of_language, NO_CHOICE)
+    voice, recognition = choice.voice, choice.recognition
+    if voice is not None and _only(voice) not in ("", base_of(language)):
+        voice = None
+    if recognition is not None:
+        has_it = _only(recognition) in ("", base_of(language))
+        recognition = _told_no_language(recognition) if has_it else None
+    return SpeechChoice(voice=named.voice or voice, recognition=named.recognition or recognition)
+
+
+def _told_no_language(recognition: RecognitionChoice) -> RecognitionChoice:
+    """Without an option that names one, unless that stands for several."""
+    if recognition.options.get("language") in (None, SEVERAL):
+        return recognition
+    return replace(
+        recognition, options={key: value for key, value in recognition.options.items() if key != "language"}
+    )
 
 
 def _listens(vendor: str, language: str) -> bool:
@@ -75,6 +103,3 @@ def _only(one: VoiceChoice | RecognitionChoice) -> str:
         return "" if vendor.synthesiser is None else vendor.synthesiser.only(one.voice)
     return "" if vendor.recogniser is None else vendor.recogniser.only.get(one.model, "")
 
-
-def _base(language: str) -> str:
-    return language.partition("-")[0].lower()

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from outdial.conversation.endpointing import Endpointing, WordEndpointing
 from outdial.conversation.gates import NO_GATES, Gates
+from outdial.conversation.languages import NO_OTHERS, LanguageEngines
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.opening import AfterHello, Greet, Opening
 from outdial.conversation.turn_words import TurnWords
@@ -24,6 +25,7 @@ from outdial.speech.base import (
 )
 from outdial.speech.by_utterance import call_recognition
 from outdial.speech.reading.reader import AMERICAN, Reading
+from outdial.speech.switched_recognition import SwitchedRecognition
 from outdial.telephony.state import CallDirection
 from outdial.telephony.verdict import DetectedBy
 
@@ -100,22 +102,26 @@ def last_event(facts: CallFacts) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """What a live call hears and speaks with. Engines are shared by all calls of an agent, and mostly by all agents."""
+    """What a live call hears and speaks with. Engines are shared by all calls of an agent, and mostly by all agents.
+    `languages`: those of this call for other languages."""
 
     speech_to_text: SpeechToText | StreamingSpeechToText
     text_to_speech: TextToSpeech
     voice_activity: VoiceActivity
     closed: ClosedSpeechToText | None = None  # asked when words answered nothing; None: such words are asked for again
     sounds: Sounds = field(default_factory=NoSounds)
+    languages: LanguageEngines = NO_OTHERS
 
     def of_call(self) -> "CallEngines":
         """For one call, which closes its recognition in the end. On the event loop."""
+        recognition = call_recognition(self.speech_to_text)
         return CallEngines(
-            recognition=call_recognition(self.speech_to_text),
+            recognition=recognition if self.languages is NO_OTHERS else SwitchedRecognition(recognition),
             text_to_speech=self.text_to_speech,
             voice_activity=self.voice_activity,
             closed=self.closed,
             sounds=self.sounds,
+            languages=self.languages,
         )
 
 
@@ -128,6 +134,12 @@ class CallEngines:
     voice_activity: VoiceActivity
     closed: ClosedSpeechToText | None = None
     sounds: Sounds = field(default_factory=NoSounds)
+    languages: LanguageEngines = NO_OTHERS
+
+    def hear_with(self, engine: SpeechToText | StreamingSpeechToText) -> None:
+        """From the callee's next utterance on."""
+        assert isinstance(self.recognition, SwitchedRecognition)
+        self.recognition.switch(call_recognition(engine))
 
 
 class CarrierControl(Protocol):

@@ -22,7 +22,7 @@ class Courtesy:
     def __init__(
         self, turn_taking: TurnTaking, floor: Floor, saying: Saying, listening: Listening, background: Background
     ) -> None:
-        self._words = turn_taking.words
+        self.words = turn_taking.words
         self._hold_s = turn_taking.hold_s
         self._filler_s = turn_taking.filler_s
         self._floor = floor
@@ -39,14 +39,14 @@ class Courtesy:
         if self._hold_s is None:
             return heard
         for _ in range(MAX_HOLDS):
-            if not heard.text or asked.is_answered_by(heard.text) or not self._words.is_hold_on(heard.text):
+            if not heard.text or asked.is_answered_by(heard.text) or not self.words.is_hold_on(heard.text):
                 break
-            await self._say(self._words.of_course)
+            await self._say(self.words.of_course)
             heard = await listen(self._hold_s)
             if heard.silent:
-                await self._say(self._words.still_there)
+                await self._say(self.words.still_there)
                 heard = await listen()
-            if heard.text and self._words.is_back(heard.text):
+            if heard.text and self.words.is_back(heard.text):
                 return replace(heard, back=True)
         return heard
 
@@ -78,11 +78,11 @@ class Courtesy:
         with suppress(SpeechFailed, CallEnded):
             async with self._floor.step_in(interrupt=True):
                 if not self._floor.has_ended:
-                    await self._saying.fill(self._words.one_moment)
+                    await self._saying.fill(self.words.one_moment)
 
     async def _say_filler(self) -> None:
         async with self._floor.step_in(interrupt=False):
             if not self._floor.is_free or self._listening.hearing.current is not None:
                 return
             with suppress(SpeechFailed, CallEnded):
-                await self._saying.fill(self._words.one_moment)
+                await self._saying.fill(self.words.one_moment)

@@ -18,6 +18,7 @@ from outdial.conversation.courtesy import Courtesy
 from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.floor import Floor
 from outdial.conversation.from_outside import FromOutside
+from outdial.conversation.language_switch import LanguageSwitch
 from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import NORMAL
 from outdial.conversation.media_line import MediaLine
@@ -59,8 +60,7 @@ class Dialogue:
         noted: MutableMapping[str, Any],
         responded: Callable[[], object] = lambda: None,
     ) -> None:
-        self.call_id = facts.call_id
-        self.user_id = facts.user_number
+        self.call_id, self.user_id = facts.call_id, facts.user_number
         self._variables = MappingProxyType(dict(facts.variables))
         self._noted = noted
         self.failed_transfer = facts.failed_transfer
@@ -72,10 +72,8 @@ class Dialogue:
         self._quiet_since_ms: int | None = None  # at its end
         self._responded = responded  # to be told that the callee speaks, or presses a key
         self._media_line = media_line
-        self._journal, self._control = journal, control
-        self._transcript = transcript
-        self._background = Background()
-        self._floor = Floor()
+        self._journal, self._control, self._transcript = journal, control, transcript
+        self._background, self._floor = Background(), Floor()
         self._listening = Listening(
             self.call_id, self._floor, engines, media_line.now_ms, transcript, self._background, self._voice
         )
@@ -94,6 +92,7 @@ class Dialogue:
         self._listening.on_partial = self._saying.partial_words
         self._listening.over_us, self._listening.is_own = self._saying.over_us, self._saying.is_own
         self._courtesy = Courtesy(turn_taking, self._floor, self._saying, self._listening, self._background)
+        self.languages = LanguageSwitch(turn_taking, engines, self._saying, self._listening, self._courtesy)
         if turn_taking.filler_s is not None:
             self._listening.late_ms = round(turn_taking.filler_s * 1000)
         self._listening.on_late = self._words_are_late

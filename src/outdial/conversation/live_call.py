@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from outdial.conversation.endpointing import PAUSE_MS, Patience
+from outdial.conversation.languages import Languages
 from outdial.conversation.straight_audio import Ears, StraightAudio
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.verb_results import FailedTransfer, Heard, Said
@@ -59,6 +60,11 @@ class LiveCall(Protocol):
     @property
     def whispers(self) -> Whispers:
         """What people who listen in tell the agent: a model's talk takes it for its next turn."""
+        ...
+
+    @property
+    def languages(self) -> Languages:
+        """In which the call is held: its agent's, until it is told another one."""
         ...
 
     async def greeting(self, then: str = "") -> Heard:

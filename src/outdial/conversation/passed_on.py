@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from outdial.conversation.endpointing import PAUSE_MS, Patience
+from outdial.conversation.languages import Languages
 from outdial.conversation.live_call import NORMAL, LiveCall
 from outdial.conversation.straight_audio import Ears, StraightAudio
 from outdial.conversation.turn_words import NOTHING, Asked
@@ -46,6 +47,10 @@ class PassedOn:
     @property
     def whispers(self) -> Whispers:
         return self._call.whispers
+
+    @property
+    def languages(self) -> Languages:
+        return self._call.languages
 
     def tell(self, type_: str, data: Mapping[str, Any]) -> None:
         self._call.tell(type_, data)

@@ -49,15 +49,15 @@ class Saying:
         turn_words: TurnWords,
     ) -> None:
         self._call_id = call_id
-        self._turn_words = turn_words
+        self.turn_words = turn_words
         self._floor = floor
         self._media_line = media_line
-        self._text_to_speech = text_to_speech
+        self.text_to_speech = text_to_speech
         self._listening = listening
         self._transcript = transcript
-        self._reading = reading
+        self.reading = reading
         self.ahead = SpokenAhead(
-            lambda text, playback: Synthesis(text, playback, text_to_speech, reading, lambda: None)
+            lambda text, playback: Synthesis(text, playback, self.text_to_speech, self.reading, lambda: None)
         )
         self._playback: Playback | None = None  # what `speak` is saying, in …
         self._synthesis: Synthesis | None = None  # … its words, from when on and …
@@ -121,7 +121,7 @@ class Saying:
         self._keeps_words = True
         try:
             reply = self._listening.reply
-            await self.speak(text or self._turn_words.one_moment, interruptible=False)
+            await self.speak(text or self.turn_words.one_moment, interruptible=False)
             self._listening.reply = reply
         finally:
             self._keeps_words = False
@@ -166,7 +166,7 @@ class Saying:
                 self._go_on(utterance)
             else:
                 self._barge_in(utterance)
-        elif utterance is not self._listening.passed and self._turn_words.is_hold_on(text):
+        elif utterance is not self._listening.passed and self.turn_words.is_hold_on(text):
             self._barge_in(utterance)
 
     def partial_words(self, utterance: Utterance, text: str) -> None:
@@ -174,7 +174,7 @@ class Saying:
         the beginning of more."""
         if not self._may_barge_in or utterance is not self._heeded or self._tells_to_go_on(utterance, text):
             return
-        if len(text.split()) >= ENOUGH_WORDS or self._turn_words.wants_floor(text):
+        if len(text.split()) >= ENOUGH_WORDS or self.turn_words.wants_floor(text):
             self._barge_in(utterance)
 
     def counts(self, utterance: Utterance) -> bool:
@@ -249,7 +249,7 @@ class Saying:
         if not text or is_own(text, self._text, self._heard_by_now()):
             return True
         belongs_to_reply = self._belongs_to_reply(utterance)
-        if not self._turn_words.is_backchannel(text):
+        if not self.turn_words.is_backchannel(text):
             return not belongs_to_reply and self._is_murmur(utterance, text)
         return self._listening.is_whole() if belongs_to_reply else not self._has_been_asked()
 
@@ -257,7 +257,7 @@ class Saying:
         """Whether it is a word or two over a statement that tell nobody to stop. Mostly they were "sure" or "uh huh",
         and not understood; whoever wants the floor says more."""
         is_short = utterance.end_ms - utterance.start_ms < MURMUR_MS and len(text.split()) <= 2
-        return is_short and not self._is_question() and not self._turn_words.wants_floor(text)
+        return is_short and not self._is_question() and not self.turn_words.wants_floor(text)
 
     def _belongs_to_reply(self, utterance: Utterance) -> bool:
         reply, playback = self._listening.reply, self._playback
@@ -277,7 +277,7 @@ class Saying:
         playback = self._playback
         assert playback is not None
         fed_ms = playback.fed * FRAME_MS
-        spoken = self._reading.spoken
+        spoken = self.reading.spoken
         total_ms = fed_ms if playback.finished else max(fed_ms, len(spoken(self._text)) * MS_PER_CHAR)
         heard_ms = self._media_line.heard_ms()
         return heard_part(self._text, heard_ms, total_ms, spoken, self._heard_until(heard_ms))
@@ -291,13 +291,13 @@ class Saying:
 
     def _times_of(self, text: str | AsyncIterator[str] | Looped) -> TurnTimes | None:
         reply = self._listening.answered
-        if reply is None or text == self._turn_words.one_moment:
+        if reply is None or text == self.turn_words.one_moment:
             return None
         return TurnTimes(reply, text, self._media_line.now_ms, self._media_line.ms_at)
 
     def _synthesis_of(self, text: str | AsyncIterator[str] | Looped, playback: Playback) -> Synthesis:
         on_audio = (lambda: None) if self._times is None else self._times.audio
-        return Synthesis(text, playback, self._text_to_speech, self._reading, on_audio)
+        return Synthesis(text, playback, self.text_to_speech, self.reading, on_audio)
 
     def _said(self, text: str, playback: Playback, *, whole: bool) -> Said:
         """What came of a playback that is done; `whole` when all of `text` had been synthesised."""
@@ -305,11 +305,11 @@ class Saying:
         if not interrupted:
             self._floor.move(TurnEvent.PLAYED)
         self._playback = self._heeded = None
-        if not self._taken_back and text != self._turn_words.one_moment:  # which answers nothing yet
+        if not self._taken_back and text != self.turn_words.one_moment:  # which answers nothing yet
             self._listening.settle_reply()
         played_ms, fed_ms = playback.done.result(), playback.fed * FRAME_MS
         cut_short = interrupted or played_ms < fed_ms or not whole
-        spoken = self._reading.spoken
+        spoken = self.reading.spoken
         total_ms = fed_ms if whole else max(fed_ms, len(spoken(text)) * MS_PER_CHAR)
         reach = self._heard_until(played_ms)
         heard = without_marks(heard_part(text, played_ms, total_ms, spoken, reach) if cut_short else text)
@@ -321,7 +321,7 @@ class Saying:
             times = None if self._times is None else self._times.told(playback, whole=not cut_short)
             label = "" if self._synthesis is None else self._synthesis.label
             self._transcript.agent_ends(label or heard, playback.end_ms, interrupted=cut_short, times=times)
-            if text != self._turn_words.one_moment:
+            if text != self.turn_words.one_moment:
                 self._listening.answered = None
         return Said(
             text=heard,

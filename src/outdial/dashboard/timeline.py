@@ -137,6 +137,9 @@ def _other(event: Event) -> Step | None:
             return Step(text="Model failed", at=event.at, tone="bad", detail=detail)
         case "brain_connected" | "brain_lost" | "brain_failed" | "brain_transfer" | "brain" | "sound_failed":
             return _brain(event)
+        case "brain_language":
+            changed = [f"{part}: {data[part]}" for part in ("spoken", "heard") if data.get(part)]
+            return Step(text="Agent's server changed the language", at=event.at, detail=", ".join(changed))
         case "understood":
             text = f"Understood by the model: {data.get('answer') or 'none of the answers'}"
             return Step(text=text, at=event.at, detail=f"{data.get('model')}, {data.get('total_ms', 0)} ms")

@@ -11,6 +11,7 @@ from outdial.calls.ownership import Answered
 from outdial.conversation.call_facts import CallFacts, Engines, turn_taking_of
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.verb_results import FailedTransfer
+from outdial.live.call_languages import CallLanguages
 from outdial.live.detection import NOT_ASKED, late_ms_of, machine_policy
 from outdial.live.journal import Writing
 from outdial.live.recordings import recording_path
@@ -53,11 +54,14 @@ def words_of(notice: ListeningNotice, language: str) -> str:
 
 def engines_of(agent: ReadyAgent, shared: Engines, spoken: SpeechUse) -> Engines:
     """Those of the process, but for what the agent brings itself; `spoken` sees what a vendor does of it."""
-    return replace(
+    engines = replace(
         shared,
         speech_to_text=spoken.recognition(agent.speech.to_text, shared.speech_to_text, agent.reading.language),
         text_to_speech=spoken.voice(agent.speech.from_text, shared.text_to_speech, agent.reading.language),
     )
+    if agent.languages is None:
+        return engines
+    return replace(engines, languages=CallLanguages(agent.languages, engines, shared, spoken))
 
 
 def writing_of(engine: AsyncEngine, answered: Answered) -> Writing:

@@ -28,19 +28,24 @@ class SpeechUse:
         """`offline`: a voice of the server's for another language than its engines', where it has one."""
         self._event = event
         self._offline = offline
-        self._voice: CallVoice | None = None
-        self._recognition: SpeechToTextWithFallback | None = None
-        self._characters = 0
+        self._voices: list[_Spoken] = []
+        self._recognisers: list[SpeechToTextWithFallback] = []
         self._ended = False
 
     def voice(self, own: TextToSpeech | None, shared: TextToSpeech, language: str) -> TextToSpeech:
         """What the call speaks with: the agent's voice, or the process's."""
+        return self.voice_of(own, shared, language) or shared
+
+    def voice_of(self, own: TextToSpeech | None, shared: TextToSpeech, language: str) -> TextToSpeech | None:
+        """None where nobody speaks that language."""
         prompts = shared if isinstance(shared, PromptCache) else None
         fallback = self._own_voice(shared, prompts, language)
         if not isinstance(own, VendorVoice):
-            return own or fallback or shared
-        self._voice = CallVoice(own, fallback, self._replaced, prompts, self._spoke, self._silent_s)
-        return self._voice
+            return own or fallback
+        spoken = _Spoken()
+        spoken.voice = CallVoice(own, fallback, self._replaced, prompts, spoken.count, self._silent_s)
+        self._voices.append(spoken)
+        return spoken.voice
 
     def _own_voice(self, shared: TextToSpeech, prompts: PromptCache | None, language: str) -> TextToSpeech | None:
         if language.partition("-")[0].lower() == OFFLINE_LANGUAGE:
@@ -50,38 +55,40 @@ class SpeechUse:
 
     def recognition(self, own: Recogniser | None, shared: Recogniser, language: str) -> Recogniser:
         """What the call hears with: the agent's recogniser, or the process's."""
-        if not isinstance(own, VendorRecogniser):
-            return own or shared
+        return self.recogniser_of(own, shared, language) or shared
+
+    def recogniser_of(self, own: Recogniser | None, shared: Recogniser, language: str) -> Recogniser | None:
+        """None where nobody understands that language."""
         understands = language.partition("-")[0].lower() == OFFLINE_LANGUAGE
+        if not isinstance(own, VendorRecogniser):
+            return own or (shared if understands else None)
         fallback = shared if understands and not isinstance(shared, StreamingSpeechToText) else None
 
         def tell(failure: VendorFailed, by_own: bool) -> None:
             fault, word = failure.fault, failure.word
             self._replaced(Replaced(part=Part.RECOGNITION, vendor=own.vendor, fault=fault, word=word, by_own=by_own))
 
-        self._recognition = SpeechToTextWithFallback(own, fallback, tell)
-        return self._recognition
+        self._recognisers.append(SpeechToTextWithFallback(own, fallback, tell))
+        return self._recognisers[-1]
 
     def end(self) -> None:
         if self._ended:
             return
         self._ended = True
-        heard = None if self._recognition is None else self._recognition.used()
-        if self._recognition is not None and heard is not None and heard.open_ms:
-            told = {"part": "recognition", "vendor": self._recognition.vendor}
-            figures = {"audio_ms": heard.audio_ms, "open_ms": heard.open_ms}
-            self._event("speech_used", told | figures | {"took_ms": self._recognition.delays_ms[:MOST_TIMES]})
-        if self._voice is not None:
-            self._voice.leave()
-            if self._characters:
-                spoken: dict[str, Any] = {"part": "voice", "vendor": self._voice.vendor, "characters": self._characters}
-                self._event("speech_used", spoken | {"took_ms": self._voice.first_audio_ms[:MOST_TIMES]})
+        for recogniser in self._recognisers:
+            heard = recogniser.used()
+            if heard is not None and heard.open_ms:
+                told = {"part": "recognition", "vendor": recogniser.vendor}
+                figures = {"audio_ms": heard.audio_ms, "open_ms": heard.open_ms}
+                self._event("speech_used", told | figures | {"took_ms": recogniser.delays_ms[:MOST_TIMES]})
+        for spoken in self._voices:
+            spoken.voice.leave()
+            if spoken.characters:
+                use: dict[str, Any] = {"part": "voice", "vendor": spoken.voice.vendor, "characters": spoken.characters}
+                self._event("speech_used", use | {"took_ms": spoken.voice.first_audio_ms[:MOST_TIMES]})
 
     def _silent_s(self) -> float | None:
-        return None if self._recognition is None else self._recognition.silent_s
-
-    def _spoke(self, text: str) -> None:
-        self._characters += len(text)
+        return self._recognisers[-1].silent_s if self._recognisers else None
 
     def _replaced(self, replaced: Replaced) -> None:
         labels = {"part": replaced.part, "vendor": replaced.vendor, "fault": replaced.fault}
@@ -89,6 +96,18 @@ class SpeechUse:
         metrics.SPEECH_REPLACED.labels(**labels).inc()
         told = {"part": replaced.part, "vendor": replaced.vendor, "reason": replaced.fault, "code": replaced.word}
         self._event("speech_replaced", {key: str(value) for key, value in told.items()} | {"by": _by(replaced)})
+
+
+class _Spoken:
+    """A vendor's voice, and what it was given."""
+
+    voice: CallVoice
+
+    def __init__(self) -> None:
+        self.characters = 0
+
+    def count(self, text: str) -> None:
+        self.characters += len(text)
 
 
 def _by(replaced: Replaced) -> str | None:

@@ -30,6 +30,7 @@ from outdial.telephony.state import CallDirection
 from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
 from outdial.testing.engines import CALLEE, Detector, Recogniser, Voice, speech_ms
+from outdial.testing.languages import LanguagesInMemory
 from outdial.testing.line import Carrier, PlainCodec
 from outdial.testing.sounds import SoundsInMemory
 
@@ -86,12 +87,11 @@ class Phone:
         self._news = asyncio.Event()  # a turn was told
         self._recogniser = Recogniser()
         self._line = Carrier()
+        self.languages = LanguagesInMemory(self._recogniser)  # in which the call may be held beside the agent's
         engines = Engines(
-            speech_to_text=self._recogniser,
-            text_to_speech=Voice(),
-            voice_activity=cast(VoiceActivity, Detector()),
-            sounds=self.sounds,
-        )
+            speech_to_text=self._recogniser, text_to_speech=Voice(), voice_activity=cast(VoiceActivity, Detector()),
+            sounds=self.sounds, languages=self.languages,
+        )  # fmt: skip
         facts = CallFacts(
             call_id="call_in_memory",
             direction=CallDirection.OUTBOUND,

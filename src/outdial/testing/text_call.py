@@ -48,6 +48,7 @@ from outdial.testing.callee import (
     over_before,
     stops_for,
 )
+from outdial.testing.languages import AnyLanguage
 from outdial.testing.sounds import SoundsInMemory
 from outdial.testing.transfers import raise_unless_connected
 
@@ -78,7 +79,7 @@ class TextCall:
         self.variables: Mapping[str, Any] = MappingProxyType(dict(variables or {}))
         self.noted: dict[str, Any] = {}
         self.failed_transfer: FailedTransfer | None = None
-        self.whispers, self.sounds = Whispers(), SoundsInMemory()
+        self.whispers, self.sounds, self.languages = Whispers(), SoundsInMemory(), AnyLanguage()
         self.now_ms = self._verbs = 0
         self.turns: list[Turn] = []
         self.events: list[tuple[str, dict[str, Any]]] = []  # that the agent told of
@@ -269,8 +270,7 @@ class TextCall:
                     return None
 
     def _speaks(self, words: str, after_ms: int, pauses_ms: int = 0) -> Heard:
-        self.now_ms += after_ms
-        begin_ms = self.now_ms
+        begin_ms = self.now_ms = self.now_ms + after_ms
         self.now_ms += MS_PER_CHAR * len(words) + pauses_ms
         self.callee_responded = True
         self._turn(Speaker.CALLEE, words, begin_ms)

@@ -42,6 +42,10 @@ def test_every_section_is_read():
         ("relay:\n", "relay:\n  answer_s: 600\n", "answer_s is a number of seconds from 2 to 60"),
         ("relay:\n", "relay:\n  reconnects: 99\n", "reconnects is a whole number from 0 to 5"),
         ("relay:\n", "relay:\n  dtmf: often\n", "dtmf is true or false"),
+        ("relay:\n", "relay:\n  languages: {multi: {}}\n", "'multi' is no tag of a language"),
+        ("relay:\n", "relay:\n  languages: {en-us: {}}\n", "en-us is the agent's own language"),
+        ("relay:\n", "relay:\n  languages: {es: {language: es}}\n", "'language' is unknown in es"),
+        ("relay:\n", "relay:\n  languages: {es: {voice: nobody/x}}\n", "'nobody' is no vendor of speech"),
         ("turns: 9", "tokens: 9", "'tokens' is unknown in limits"),
         ("greeting:", "greting:", "'greting' is unknown in a relay agent; did you mean 'greeting'?"),
     ],
@@ -76,6 +80,17 @@ def test_a_server_that_may_not_be_reached_is_told_of_when_it_is_written(url, say
     told = [one["message"] for one in review_agent(source, allowed=Allowed())["warnings"] if "brain" in one["message"]]
     assert len(told) == bool(says)
     assert says in " ".join(told)
+
+
+def test_what_speaks_and_listens_in_other_languages_is_reviewed_as_the_agents_own():
+    languages = "{es-ES: {voice: deepgram/aura-2-thalia-en, recognition: deepgram/nova-3}, fr: {voice: cartesia/v}}"
+    source = YAML.replace("relay:\n", f"relay:\n  languages: {languages}\n")
+    agent = parse_relay(source)
+    assert agent.languages["es-ES"].recognition.model == "nova-3"
+    assert agent.languages["fr"].voice.vendor == "cartesia"
+    told = [one["message"] for one in review_agent(source, keys=KnownKeys(secrets={"app_key", "token"}))["warnings"]]
+    assert sum(f"needs secret {key}," in " ".join(told) for key in ("deepgram_api_key", "cartesia_api_key")) == 2
+    assert "the voice aura-2-thalia-en is for en, and the agent's language is es-ES" in told
 
 
 def test_without_a_signature_the_author_is_warned():

@@ -257,9 +257,87 @@ def test_digits_are_pressed_for_the_server():
     assert ("digits_sent", {"count": 4}) in phone.events
 
 
+def test_the_server_changes_the_language_of_what_is_said_and_heard():
+    def answer(connection, message):
+        match message:
+            case {"type": "prompt", "lang": "en-US"}:
+                connection.say("One moment.")
+                connection.send({"type": "language", "ttsLanguage": "es-ES", "transcriptionLanguage": "es-ES"})
+                connection.say("Hola, soy de Meadow Dental.")
+            case {"type": "prompt"}:
+                connection.say("Gracias.")
+
+    def act(phone):
+        phone.languages.speaks = phone.languages.understands = {"es-ES"}
+        phone.says("Claro que puedo.", after="Meadow Dental.")
+        phone.hangs_up(after="Gracias")
+
+    server = Server(answer, secrets=TOKEN)
+    phone, _ = talked(server, act)
+    assert [one["lang"] for one in server.told if one["type"] == "prompt"] == ["en-US", "es-ES"]
+    assert phone.languages.voices["es-ES"].spoken == ["Hola, soy de Meadow Dental.", "Gracias."]
+    assert phone.languages.heard == ["es-ES"]
+    assert ("brain_language", {"spoken": "es-ES", "heard": "es-ES"}) in phone.events
+    assert server.told[-1]["type"] != "error"
+
+
+def test_words_in_another_language_have_its_voice_and_those_after_them_the_calls_own():
+    def answer(connection):
+        connection.say("Just ")
+        connection.say("un momento", ", por favor. ", lang="es-ES", last=False)
+        connection.say("Then we go on.", lang="en-US")
+
+    def act(phone):
+        phone.languages.speaks = {"es-ES"}
+        phone.hangs_up(after="go on")
+
+    phone, _ = talked(answering(answer), act)
+    assert phone.lines[-3:] == ["agent: Just", "agent: un momento, por favor.", "agent: Then we go on."]
+    assert phone.languages.voices["es-ES"].spoken == ["un momento, por favor."]
+
+
+def test_words_in_a_language_without_a_voice_are_said_all_the_same_and_the_server_told_once():
+    server = answering(lambda connection: [connection.say(text, lang="sv-SE") for text in ("Hej. ", "Hej igen.")])
+    phone, _ = talked(server, lambda phone: phone.hangs_up(after="igen"))
+    assert phone.lines[-2:] == ["agent: Hej.", "agent: Hej igen."]
+    told = [one["description"] for one in server.told if one["type"] == "error"]
+    assert told == ["Language sv-SE is not available: the agent has no voice for it"]
+
+
+def test_what_the_author_wrote_and_what_outdial_says_itself_is_in_its_own_language():
+    yaml = YAML.replace('{desk: "+12025550142"}', '{desk: {to: "+12025550142", say: I will connect you.}}')
+    slow = []
+
+    def answer(connection):
+        connection.send({"type": "language", "ttsLanguage": "es-ES"})
+        slow.append(asyncio.get_running_loop().call_later(5.0, ends('{"transfer":"desk"}', "Gracias."), connection))
+
+    def act(phone):
+        phone.languages.speaks = {"es-ES"}
+
+    phone, _ = talked(answering(answer), act, yaml=yaml)
+    spoken = phone.languages.voices["es-ES"].spoken
+    assert "Gracias." in spoken
+    assert spoken[0] == "Un momento, por favor."
+    assert not any("connect" in text for text in spoken)
+    assert phone.lines[-1] == "agent: I will connect you."
+
+
+def test_who_wants_no_more_calls_is_understood_in_the_language_that_is_heard():
+    server = answering(lambda c: (c.send({"type": "language", "transcriptionLanguage": "es-ES"}), c.say("¿Puede?")))
+
+    def act(phone):
+        phone.languages.understands = {"es-ES"}
+        phone.says("No me llame más, por favor.", after="Puede")
+
+    phone, _ = talked(server, act)
+    assert phone.noted["do_not_call"] is True
+
+
 def test_another_language_is_refused_in_words_and_the_same_one_taken():
     def answer(connection):
         connection.send({"type": "language", "ttsLanguage": "sv-SE"})
+        connection.send({"type": "language", "transcriptionLanguage": "multi"})
         connection.send({"type": "language", "transcriptionLanguage": "en-GB"})
         connection.say("Right.")
 
@@ -269,8 +347,10 @@ def test_another_language_is_refused_in_words_and_the_same_one_taken():
 
     server = answering(answer, ["Bye."])
     talked(server, act)
-    [error] = [one for one in server.told if one["type"] == "error"]
-    assert "sv-SE" in error["description"]
+    assert [one["description"] for one in server.told if one["type"] == "error"] == [
+        "Language sv-SE is not available: the agent has no voice for it",
+        "Language multi is not available: the agent has no recognition for it",
+    ]
     assert [one["lang"] for one in server.told if one["type"] == "prompt"] == ["en-US", "en-GB"]
 
 

@@ -23,7 +23,7 @@ MAX_TAKEN_BACK = 3  # one after the other: who goes on and on isn't answered bef
 
 class Duties:
     def __init__(self, agent: BrainAgent, call: LiveCall) -> None:
-        self.language = language_of(agent.language)
+        self.language = self._heard_language = language_of(agent.language)
         self.one_moment = self.language.texts["one_moment"]
         self._agent = agent
         self._call = call
@@ -38,6 +38,22 @@ class Duties:
         said = await self._call.say(text, interruptible=interruptible, asks=asks)
         self.quiet.broken()
         return said
+
+    async def say_written(self, text: Text, *, interruptible: bool = True) -> Said:
+        """What the agent's author has written, in the agent's language whatever the call is held in."""
+        self.speak_in(self._agent.language)
+        return await self.say(self.to_say(text), interruptible=interruptible)
+
+    def speak_in(self, language: str) -> None:
+        """From now on. Raises LanguageMissing."""
+        self._call.languages.speak_in(language)
+        self.language = language_of(language)
+        self.one_moment = self.language.texts["one_moment"]
+
+    def hear_in(self, language: str) -> None:
+        """From the callee's next words on. Raises LanguageMissing."""
+        self._call.languages.hear_in(language)
+        self._heard_language = language_of(language)
 
     def to_say(self, text: Text) -> str:
         return render(text, known(self._call), self._agent.variables, to_say=True)
@@ -92,7 +108,7 @@ class Duties:
     async def heed_wish(self, heard: Heard) -> None:
         if not heard.digits and self.wants_no_more_calls(heard.text):
             self._call.noted[WISH] = True
-            await self._call.say(self.to_say(self._agent.do_not_call.say), interruptible=False)
+            await self.say_written(self._agent.do_not_call.say, interruptible=False)
             await self._call.hang_up()
 
     def wants_no_more_calls(self, text: str) -> bool:
@@ -100,7 +116,7 @@ class Duties:
             render(one, known(self._call), self._agent.variables, to_say=True)
             for one in self._agent.do_not_call.words
         ]
-        return bool(text) and wants_no_more_calls(text, Question(do_not_call=words), self.language)
+        return bool(text) and wants_no_more_calls(text, Question(do_not_call=words), self._heard_language)
 
     # -- limits ------------------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ class Leaving:
         """Raises CallEnded; returns where nobody took the callee, which has been told so. `left_out`: what the brain
         wanted of it that can't be done."""
         if target.say is not None:
-            await self._duties.say(self._duties.to_say(target.say), interruptible=False)
+            await self._duties.say_written(target.say, interruptible=False)
         number = number_of(target.to, self._call, self._agent.variables)
         warm = None if target.warm is None else target.warm.filled(self._duties.to_say)
         told = {"to": target.name, "done": number is not None}
@@ -55,4 +55,4 @@ class Leaving:
         self.result = result
         self.has_said_so = target is not None and target.failed is not None
         if target is not None and target.failed is not None:
-            await self._duties.say(self._duties.to_say(target.failed))
+            await self._duties.say_written(target.failed)

@@ -15,15 +15,19 @@ MOST_CHARS = 8_000  # said in one go, about ten minutes; the rest isn't
 
 
 class Words:
-    """One thing that a brain says. `interruptible`, `preemptible`: as it wants it.
+    """One thing that a brain says. `interruptible`, `preemptible`: as it wants it; `language`: in which it is, None
+    where nobody says so.
 
     `begun` is set when there is something to say or nothing more will come; `is_whole` once it is `end`ed.
     """
 
-    def __init__(self, *, interruptible: bool = True, preemptible: bool = False) -> None:
+    def __init__(
+        self, *, interruptible: bool = True, preemptible: bool = False, language: str | None = None
+    ) -> None:
         self.begun = asyncio.Event()
         self.interruptible = interruptible
         self.preemptible = preemptible
+        self.language = language
         self.has_words = self.is_whole = self.is_cut = False
         self.fillers = 0  # that were said between its sentences
         self._loop = asyncio.get_running_loop()

@@ -16,11 +16,13 @@ Item = Words | File | SendDigits | End
 
 class Agenda:
     """`refuse` is told why something isn't taken. `makes_way` is set while something waits that takes the place of what
-    is done just now, where that is preemptible. `marks_ends`: the server has ended something with `last`."""
+    is done just now, where that is preemptible. `marks_ends`: the server has ended something with `last`.
+    `language`: of what it says, where that doesn't say so itself."""
 
     def __init__(self, agent: RelayAgent, refuse: Callable[[str], object]) -> None:
         self.makes_way = asyncio.Event()
         self.marks_ends = False
+        self.language = agent.language
         self._agent = agent
         self._refuse = refuse
         self._items: deque[Item] = deque()
@@ -40,6 +42,8 @@ class Agenda:
 
     def take_text(self, piece: TextToken) -> bool:
         """False for an end alone: the server has nothing to say."""
+        if self._open is not None and piece.token and piece.lang not in (None, self._open.language):
+            self.end_open()
         if self._open is None or self._open.is_whole:
             if not piece.token and piece.last:
                 self.marks_ends = True
@@ -47,6 +51,7 @@ class Agenda:
             words = Words(
                 interruptible=_or(piece.interruptible, self._agent.interruptible),
                 preemptible=_or(piece.preemptible, self._agent.preemptible),
+                language=piece.lang or self.language,
             )
             if not self._put(words):
                 return True
@@ -71,6 +76,11 @@ class Agenda:
     def take(self, item: SendDigits | End) -> None:
         self.end_open()
         self._put(item)
+
+    def speak_in(self, language: str) -> None:
+        """What comes from now on."""
+        self.end_open()
+        self.language = language
 
     def end_open(self) -> None:
         """Of what the server is saying nothing more will come."""

@@ -5,7 +5,7 @@ into a silence of the callee's all the same.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from outdial.agents.brains.duties import ROUNDING_S, Duties, wait_for
@@ -22,6 +22,7 @@ from outdial.agents.relay.link import Connected, Link
 from outdial.agents.relay.opening import Opening, as_texts
 from outdial.agents.relay.protocol import End, Message, Play, SendDigits, SwitchLanguage, TextToken
 from outdial.agents.tools.access import Tools
+from outdial.conversation.languages import LanguageMissing
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.stopping import stop
 from outdial.conversation.turn_words import Asked
@@ -53,7 +54,8 @@ class _Conversation:
         self._is_deaf = False     # to what was meant before the callee interrupted
         self._had_digit = False   # the callee's last; the server knows whether it wants more
         self._last_said = self._partial = ""
-        self._lang = agent.language
+        self._lang = agent.language  # of what the callee says
+        self._unspoken: set[str] = set()  # languages that the server has said things in all the same
         self._link = self._opened()
 
     async def aclose(self) -> None:
@@ -67,10 +69,9 @@ class _Conversation:
                 await self._do(self._agenda.next())
             elif (why := self._link.failure) is not None:
                 await self._fail(why)
-            elif self._waits_since is not None:
-                await self._wait(self._waits_since)
             else:
-                await self._listen()
+                self._speak_in(self._agenda.language)
+                await (self._listen() if self._waits_since is None else self._wait(self._waits_since))
 
     # -- the connection ----------------------------------------------------------------------------------------
 
@@ -112,13 +113,30 @@ class _Conversation:
                 self._switch(message)
         self._link.answered()
 
-    def _switch(self, language: SwitchLanguage) -> None:
-        """The voice and the recogniser are the agent's own for the whole call."""
-        for tag in (language.spoken, language.heard):
-            if tag is not None and tag.partition("-")[0].lower() != self._agent.language.partition("-")[0].lower():
-                self._link.send(protocol.error(f"Language {tag} is not available on this call"))
-                return
-        self._lang = language.heard or self._lang
+    def _switch(self, wanted: SwitchLanguage) -> None:
+        """Of what it says next, and of what the callee does. What can't be is told to it."""
+        told: dict[str, str] = {}
+        if (spoken := wanted.spoken) is not None and self._is_done(self._call.languages.check_spoken, spoken):
+            self._agenda.speak_in(spoken)
+            told["spoken"] = spoken
+        if (heard := wanted.heard) is not None and self._is_done(self._duties.hear_in, heard):
+            self._lang = told["heard"] = heard
+        if told:
+            self._call.tell("brain_language", told)
+
+    def _is_done(self, change: Callable[[str], object], language: str) -> bool:
+        try:
+            change(language)
+        except LanguageMissing as missing:
+            self._link.send(protocol.error(f"{missing}"))
+            return False
+        return True
+
+    def _speak_in(self, language: str) -> None:
+        """Where nobody speaks it, in the one that was agreed upon; the server is told once."""
+        if language in self._unspoken or not self._is_done(self._duties.speak_in, language):
+            self._unspoken.add(language)
+            self._duties.speak_in(self._agenda.language)
 
     # -- what is done of it ------------------------------------------------------------------------------------
 
@@ -139,6 +157,7 @@ class _Conversation:
 
     async def _say(self, words: Words) -> None:
         """Who speaks into our waiting is heard as if into the words."""
+        self._speak_in(words.language or self._agenda.language)
         due_at = (words.since if self._waits_since is None else self._waits_since) + self._agent.answer_s
         while not await wait_for(words.begun, min(self._duties.quiet.left_s(KEEP_S), self._left_s(due_at))):
             if self._left_s(due_at) <= ROUNDING_S:  # it has begun, and not with a word
