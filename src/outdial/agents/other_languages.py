@@ -9,7 +9,7 @@ from outdial.speech.choice import SpeechChoice
 from outdial.speech.engines import NONE_OWN, OwnSpeech
 from outdial.speech.fallback import VendorVoice
 
-MOST = 20  # of an agent: who asks for more gets what the server has itself
+MOST = 60  # of an agent: who asks for more gets what the server has itself
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")  # what vendors are told; none is "multi"
 
 

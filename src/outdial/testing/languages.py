@@ -6,11 +6,13 @@ from outdial.testing.engines import Recogniser, Voice
 
 class LanguagesInMemory:
     """See conversation.languages.LanguageEngines. Those that it `speaks` have a voice each in `voices`, once they were
-    spoken; those that it `understands` are recognised as the agent's own, and `heard` has them as they were wanted."""
+    spoken; those that it `understands` are recognised as the agent's own, but for those whose recogniser `fails`, and
+    `heard` has them as they were wanted."""
 
     def __init__(self, recogniser: Recogniser) -> None:
         self.speaks: set[str] = set()
         self.understands: set[str] = set()
+        self.fails: set[str] = set()
         self.voices: dict[str, Voice] = {}
         self.heard: list[str] = []
         self._recogniser = recogniser
@@ -27,7 +29,7 @@ class LanguagesInMemory:
         if language not in self.understands:
             raise no_recogniser(language)
         self.heard.append(language)
-        return self._recogniser
+        return Recogniser(fails=True) if language in self.fails else self._recogniser
 
 
 class AnyLanguage:

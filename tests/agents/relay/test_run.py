@@ -304,6 +304,52 @@ def test_words_in_a_language_without_a_voice_are_said_all_the_same_and_the_serve
     assert told == ["Language sv-SE is not available: the agent has no voice for it"]
 
 
+def test_a_voice_of_another_language_that_fails_is_told_to_the_server_and_the_call_goes_on_in_its_own():
+    def answer(connection, message):
+        match message:
+            case {"type": "prompt"}:
+                connection.send({"type": "language", "ttsLanguage": "es-ES"})
+                connection.say("Hola.")
+            case {"type": "error"}:
+                connection.say("Hello again.")
+
+    def act(phone):
+        phone.languages.speaks = {"es-ES"}
+        phone.languages.voice("es-ES").fails_after = 0
+        phone.hangs_up(after="again")
+
+    server = Server(answer, secrets=TOKEN)
+    phone, end = talked(server, act)
+    assert server.told[-1]["description"] == "Speech in es-ES failed; the call goes on in en-US"
+    assert phone.lines[-1] == "agent: Hello again."
+    assert end.end_reason == EndReason.COMPLETED
+
+
+def test_a_recogniser_of_another_language_that_fails_gives_way_to_the_agents_own():
+    def answer(connection, message):
+        match message:
+            case {"type": "prompt", "voicePrompt": "Yes, I can."}:
+                connection.send({"type": "language", "transcriptionLanguage": "es-ES"})
+                connection.say("Which day?")
+            case {"type": "prompt"}:
+                connection.say("Fine.")
+
+    def act(phone):
+        phone.languages.understands = {"es-ES", "en-US"}
+        phone.languages.fails = {"es-ES"}
+        phone.says("El martes.", after="Which day?")
+        phone.says("Tuesday.", after="still there")
+        phone.hangs_up(after="Fine")
+
+    server = Server(answer, secrets=TOKEN)
+    phone, _ = talked(server, act)
+    assert phone.languages.heard == ["es-ES", "en-US"]
+    assert [one["description"] for one in server.told if one["type"] == "error"] == [
+        "Speech in es-ES failed; the call goes on in en-US"
+    ]
+    assert server.told[-1] == {"type": "prompt", "voicePrompt": "Tuesday.", "lang": "en-US", "last": True}
+
+
 def test_what_the_author_wrote_and_what_outdial_says_itself_is_in_its_own_language():
     yaml = YAML.replace('{desk: "+12025550142"}', '{desk: {to: "+12025550142", say: I will connect you.}}')
     slow = []

@@ -22,11 +22,11 @@ from outdial.agents.relay.link import Connected, Link
 from outdial.agents.relay.opening import Opening, as_texts
 from outdial.agents.relay.protocol import End, Message, Play, SendDigits, SwitchLanguage, TextToken
 from outdial.agents.tools.access import Tools
-from outdial.conversation.languages import LanguageMissing
+from outdial.conversation.languages import LanguageMissing, base_of
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.stopping import stop
 from outdial.conversation.turn_words import Asked
-from outdial.conversation.verb_results import Heard, Said, Thought
+from outdial.conversation.verb_results import Heard, Said, SpeechFailed, Thought
 
 OPEN_S = 2.0  # of nothing: a server that doesn't mark its ends has ended
 
@@ -138,6 +138,14 @@ class _Conversation:
             self._unspoken.add(language)
             self._duties.speak_in(self._agenda.language)
 
+    def _goes_on_without(self, language: str) -> bool:
+        """Whether it can, in the agent's language, though speech in this one has failed. The server is told."""
+        own = self._agent.language
+        if base_of(language) == base_of(own):
+            return False
+        self._link.send(protocol.error(f"Speech in {language} failed; the call goes on in {own}"))
+        return True
+
     # -- what is done of it ------------------------------------------------------------------------------------
 
     async def _do(self, item: Item) -> None:
@@ -172,7 +180,15 @@ class _Conversation:
         filler = self._duties.one_moment if self._agenda.marks_ends else None
         open_s = self._agent.answer_s if self._agenda.marks_ends else OPEN_S
         thought = words.thought(filler, open_s=open_s)
-        said = await self._said(words, self._spoken(words, thought))
+        try:
+            said = await self._said(words, self._spoken(words, thought))
+        except SpeechFailed:
+            if not self._goes_on_without(spoken := words.language or self._agenda.language):
+                raise
+            said = None
+            self._unspoken.add(spoken)
+            if self._agenda.language == spoken:
+                self._agenda.speak_in(self._agent.language)
         self._duties.quiet.broken()
         self._waits_since = None
         if said is None:
@@ -283,7 +299,14 @@ class _Conversation:
             self._waits_since = None
 
     async def _listen(self) -> None:
-        heard = await self._hear(KEEP_S if self._had_digit else self._agent.no_reply_s)
+        try:
+            heard = await self._hear(KEEP_S if self._had_digit else self._agent.no_reply_s)
+        except SpeechFailed:
+            if not self._goes_on_without(self._lang):
+                raise
+            self._lang = self._agent.language
+            self._duties.hear_in(self._lang)
+            return
         had_digit, self._had_digit = self._had_digit, bool(heard.digits)
         if heard.silent:
             if not self._has_news():
