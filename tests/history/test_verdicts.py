@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from outdial.db.feed import Event
 from outdial.history.verdicts import verdicts_in
 from outdial.telephony.verdict import DEADLINE, AnsweredBy, WhoAnswered
@@ -16,11 +18,12 @@ def event(type_, category, *evidence, after_ms=None, by=None, **facts):
     return Event(id=1, type=type_, data=who.to_json() | ({} if by is None else {"by": by}), at=ANSWERED)
 
 
-def state(state):
-    return Event(id=1, type="state", data={"state": state}, at=ANSWERED)
+def state(state, at=ANSWERED):
+    return Event(id=1, type="state", data={"state": state}, at=at)
 
 
-def told(*events, answered_at=ANSWERED, audio_at=AUDIO):
+def told(*events, answered_at=ANSWERED, audio_at=AUDIO, told_at=ANSWERED):
+    events = (state("in_progress", told_at), *events)
     return [
         (each["by"], each["category"], each["at_ms"], [(one["text"], one["heard_at_ms"]) for one in each["evidence"]])
         for each in verdicts_in(events, answered_at, audio_at)
@@ -62,6 +65,21 @@ def test_a_dial_before_the_last_one_is_left_out():
         state("in_progress"), event("answered_by", "machine", "twilio:machine_start"), state("queued"),
         state("in_progress"), event("answered_by", "human", "twilio:human", after_ms=900),
     ) == [("carrier", "human", 650, [("twilio:human", None)])]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answered_at", "told_at", "at_ms"),
+    [
+        (ANSWERED - timedelta(seconds=5), ANSWERED, 3150),  # a carrier's clock that is behind …
+        (ANSWERED + timedelta(seconds=5), ANSWERED, 3400),  # … or fast
+        (ANSWERED, AUDIO + timedelta(seconds=1), 3400),     # told when the audio had begun
+    ],
+)
+def test_no_carriers_clock_moves_a_verdict_on_the_recording(answered_at, told_at, at_ms):
+    found = event("answered_by", "human", "twilio:human", after_ms=3400)
+    assert told(found, answered_at=answered_at, told_at=told_at) == [
+        ("carrier", "human", at_ms, [("twilio:human", None)])
+    ]
 
 
 def test_without_audio_there_is_no_place_on_it():

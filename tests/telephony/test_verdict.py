@@ -14,6 +14,7 @@ from outdial.telephony.verdict import (
     WhoAnswered,
     is_settled,
     revised,
+    waited_ms,
 )
 
 ANSWERED_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -230,3 +231,11 @@ def test_what_our_own_detector_adds_on_a_machine_takes_nothing_away():
     assert new.evidence == ("said 'leave a message'", "said 'mailbox is full'")
     assert new.message_end
     assert revised(new, more, ANSWERED_AT) is None
+
+
+@pytest.mark.parametrize(
+    ("by_carrier_ms", "told_ago_ms", "waited"),
+    [(1800, 1750, 1750), (900, 1750, 900), (6800, 1750, 1750), (-3200, 1750, 0), (None, 1750, 0), (1800, None, 0)],
+)
+def test_a_callee_has_waited_no_longer_than_we_know_ourselves(by_carrier_ms, told_ago_ms, waited):
+    assert waited_ms(by_carrier_ms, told_ago_ms) == waited

@@ -16,7 +16,8 @@ from outdial.ids import is_id
 from outdial.instants import to_json
 from outdial.refusals import NotFound
 from outdial.telephony.one_detector import RULES
-from outdial.telephony.verdict import AnsweredBy, WhoAnswered
+from outdial.telephony.state import CallState
+from outdial.telephony.verdict import AnsweredBy, WhoAnswered, waited_ms
 
 By = Literal["local", "carrier"]
 
@@ -89,7 +90,7 @@ def verdicts_in(
     events: Sequence[Event], answered_at: datetime | None, audio_at: datetime | None
 ) -> list[VerdictView]:
     """Of the last dial that events tell of. What won is among them only where no verdict of a detector says it."""
-    late_ms = None if answered_at is None or audio_at is None else round((audio_at - answered_at).total_seconds() * 1e3)
+    late_ms = _late_ms(events, answered_at, audio_at)
     found: list[VerdictView] = []
     told: set[str] = set()
     for event in events:
@@ -105,6 +106,19 @@ def verdicts_in(
         shown = list(who.evidence) if event.type == "verdict" else new
         found.append(_view(event, who, shown, late_ms))
     return found
+
+
+def _late_ms(events: Sequence[Event], answered_at: datetime | None, audio_at: datetime | None) -> int | None:
+    """How long before its audio the last dial was answered, as the detector had it; None where there was neither."""
+    if answered_at is None or audio_at is None:
+        return None
+    told = [each.at for each in events if each.type == "state" and each.data.get("state") == CallState.IN_PROGRESS]
+    told_ago_ms = _ms_between(told[-1], audio_at) if told else None
+    return waited_ms(_ms_between(answered_at, audio_at), told_ago_ms)
+
+
+def _ms_between(earlier: datetime, later: datetime) -> int:
+    return round((later - earlier).total_seconds() * 1000)
 
 
 def _view(event: Event, who: WhoAnswered, evidence: Sequence[str], late_ms: int | None) -> VerdictView:

@@ -23,7 +23,7 @@ from outdial.db.trouble import tell_trouble
 from outdial.repeating import UNTIL_WRITTEN, repeat
 from outdial.speech.base import StreamingSpeechToText
 from outdial.speech.engines import OFFLINE_LANGUAGE
-from outdial.telephony.verdict import DEADLINE, AnsweredBy, DetectedBy, Verdict
+from outdial.telephony.verdict import DEADLINE, AnsweredBy, DetectedBy, Verdict, waited_ms
 
 logger = logging.getLogger(__name__)
 
@@ -72,13 +72,10 @@ def detection_of(
 
 
 def late_ms_of(answered: Answered) -> int:
-    """How long ago the call was answered, as far as that is known by now. A carrier's clock is not ours: by one clock
-    alone we know for how long we had been told, and it was no less; what is more is taken for a clock that is off."""
-    answered_at, told_ago_ms = answered.attempt.answered_at, answered.told_ago_ms
-    if answered_at is None or told_ago_ms is None:
-        return 0
-    by_carrier_ms = round((clock.now() - answered_at).total_seconds() * 1000)
-    return max(0, min(by_carrier_ms, told_ago_ms))
+    """How long ago the call was answered, as far as that is known by now."""
+    answered_at = answered.attempt.answered_at
+    by_carrier_ms = None if answered_at is None else round((clock.now() - answered_at).total_seconds() * 1000)
+    return waited_ms(by_carrier_ms, answered.told_ago_ms)
 
 
 async def note_verdicts(engine: AsyncEngine, attempt_id: str, answering: Answering, tasks: Background) -> None:

@@ -135,6 +135,15 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     return replace(held, heard_ms=known.heard_ms)
 
 
+def waited_ms(by_carrier_ms: int | None, told_ago_ms: int | None) -> int:
+    """How long before an instant a call was answered, as far as that is known. `by_carrier_ms`: since the instant that
+    the carrier has told, by another clock; `told_ago_ms`: since it was told, by one clock alone. A carrier's clock is
+    not ours: what it says beyond what we know ourselves is taken for a clock that is off. 0 where one is unknown."""
+    if by_carrier_ms is None or told_ago_ms is None:
+        return 0
+    return max(0, min(by_carrier_ms, told_ago_ms))
+
+
 def is_settled(category: AnsweredBy, evidence: Collection[str]) -> bool:
     """Whether words can't tell any more who answered: it is known, or it is too late to find a machine."""
     if category in UNDECIDED:
