@@ -1,10 +1,13 @@
 """Over HTTP: the verdicts of a call, who it truly was, how two detectors compare."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import update
 
 from outdial.calls.advance import apply_event
 from outdial.clock import now
+from outdial.db.detection_tables import detections
 from outdial.db.tables import attempts, calls
 from outdial.retention.erase_call import erase_call
 from outdial.telephony.verdict import AnsweredBy, Verdict
@@ -65,12 +68,27 @@ async def test_figures_stay_when_the_call_is_erased(client, both, engine, tenant
     assert one["party"] == "erased"
 
 
+async def test_without_a_period_the_list_goes_back_as_far_as_the_figures(client, both, engine):
+    async with engine.begin() as conn:
+        await conn.execute(update(detections).values(at=now() - timedelta(days=31)))
+    every, csv = "/v1/who-answered/calls?which=both", "/v1/who-answered/calls.csv?which=both"
+    assert (await client.get(every)).json()["calls"] == []
+    assert len((await client.get(csv)).text.splitlines()) == 1
+    assert (await client.get("/v1/who-answered")).json()["all"]["both"] == 0
+    for more in ("since=2020-01-01T00:00:00Z", f"until={(now() - timedelta(days=30)).strftime('%Y-%m-%dT%H:%M:%SZ')}"):
+        (one,) = (await client.get(f"{every}&{more}")).json()["calls"]
+        assert one["call_id"] == both
+        assert len((await client.get(f"{csv}&{more}")).text.splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
         ("/v1/who-answered?since=yesterday", "since"),
         ("/v1/who-answered?until=0001-01-02T00:00:00Z", "until"),
         ("/v1/who-answered/calls?which=some", "which"),
+        ("/v1/who-answered/calls?until=0001-01-02T00:00:00Z", "until"),
+        ("/v1/who-answered/calls.csv?until=0001-01-02T00:00:00Z", "until"),
         ("/v1/who-answered/calls?cursor=x", "cursor"),
         ("/v1/who-answered/calls.csv?local=dog&carrier_said=human", "local"),
         ("/v1/who-answered/calls?local=human", ""),

@@ -1,7 +1,7 @@
 """Who answered: the verdicts of a call, what people say it was, and how two detectors compare."""
 
-from datetime import timedelta
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Body, Query
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -175,10 +175,7 @@ async def get_comparison(
     services: Use, caller: Caller, period: Annotated[ComparedPeriod, Query()], fresh: Fresh
 ) -> JSONResponse:
     until = period.until or clock.now()
-    try:
-        since = period.since or until - DEFAULT_DAYS
-    except OverflowError:
-        raise invalid([{"field": "until", "message": "is too long ago"}]) from None
+    since = _since(period.since, until)
     default = services.settings.amd_by
 
     async def ask(conn: AsyncConnection) -> Comparison:
@@ -202,8 +199,10 @@ async def get_comparison(
 async def get_compared(
     services: Use, caller: Caller, wanted: Annotated[ComparedFilter, Query()], fresh: Fresh
 ) -> JSONResponse:
+    of_period = _of_period(wanted)
+
     async def ask(conn: AsyncConnection) -> ComparedPage:
-        return await list_compared(conn, caller.workspace_id, wanted)
+        return await list_compared(conn, caller.workspace_id, of_period)
 
     page = await services.history.read(ask, fresh=fresh)
     return JSONResponse(page.value, headers=page.headers)
@@ -226,7 +225,7 @@ async def get_compared_csv(
     history, headers = services.history.begin(fresh=fresh)
     named = {"Content-Disposition": 'attachment; filename="who-answered.csv"', "Cache-Control": "no-store", **headers}
     return StreamingResponse(
-        csv_of_compared(history, caller.workspace_id, wanted), media_type="text/csv", headers=named
+        csv_of_compared(history, caller.workspace_id, _of_period(wanted)), media_type="text/csv", headers=named
     )
 
 
@@ -292,6 +291,23 @@ async def put_truth(
 async def delete_truth(services: Use, caller: Caller, call_id: CallId) -> JSONResponse:
     truth = await set_truth(services.engine, caller.workspace_id, call_id, None, by=caller.actor)
     return JSONResponse(_told(call_id, truth))
+
+
+Search = TypeVar("Search", bound=ComparedSearch)
+
+
+def _of_period(wanted: Search) -> Search:
+    """The calls of the same days as the figures where nobody says of which: else whoever looks for what is rare has all
+    that were ever compared looked through."""
+    return wanted.model_copy(update={"since": _since(wanted.since, wanted.until or clock.now())})
+
+
+def _since(since: datetime | None, until: datetime) -> datetime:
+    """Raises what answers 422."""
+    try:
+        return since or until - DEFAULT_DAYS
+    except OverflowError:
+        raise invalid([{"field": "until", "message": "is too long ago"}]) from None
 
 
 def _told(call_id: str, truth: Truth) -> CallTruth:

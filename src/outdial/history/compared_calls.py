@@ -58,9 +58,9 @@ class ComparedSearch(BaseModel):
     carrier: CarrierName | None = None
     """Calls through this carrier."""
     since: Instant | None = None
-    """Answered at or after this instant."""
+    """Answered at or after this instant; without it, 30 days before `until`."""
     until: Instant | None = None
-    """Answered before this instant."""
+    """Answered before this instant; without it, now."""
 
     @model_validator(mode="after")
     def _whole_cell(self) -> "ComparedSearch":
