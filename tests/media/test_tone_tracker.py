@@ -59,6 +59,22 @@ def test_every_form_of_it_is_one(beep):
     assert kinds(noisy(silence(300) + beep + silence(600))) == [ToneKind.BEEP]
 
 
+def test_it_is_known_from_when_on_and_until_when_a_tone_may_be_one():
+    def may_beep(pcm):
+        tracker, known = ToneTracker(), []
+        for start in range(0, len(pcm), 20 * BYTES_PER_MS):
+            at_ms = start // BYTES_PER_MS + 20
+            tracker.feed(pcm[start : start + 20 * BYTES_PER_MS], at_ms)
+            known += [at_ms] if tracker.may_beep else []
+        return known
+
+    known = may_beep(silence(500) + tones.tone((868,), 400) + silence(600))
+    assert known == list(range(known[0], known[-1] + 20, 20)), "without a gap"
+    assert (known[0], known[-1]) == (pytest.approx(600, abs=40), pytest.approx(1050, abs=40))
+    assert may_beep(silence(500) + tones.tone((868,), 4000) + silence(600))[-1] < 2100, "it is none, so long"
+    assert may_beep(silence(500) + tones.tone((350,), 400) + silence(600)) == []
+
+
 def test_a_lost_frame_ends_no_beep():
     beep = bytearray(tones.tone((1000,), 600))
     beep[200 * BYTES_PER_MS : 220 * BYTES_PER_MS] = silence(20)

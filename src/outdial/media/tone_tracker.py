@@ -169,6 +169,14 @@ class ToneTracker:
         self._heard: deque[_Heard] = deque(maxlen=12)
         self._waits: _Heard | None = None  # may be a beep: what comes after it tells
 
+    @property
+    def may_beep(self) -> bool:
+        """Whether a tone is on, or has just ended, that may be a beep: what comes next tells."""
+        run = self._run
+        if run is None or not run.is_tone:
+            return self._waits is not None
+        return run.duration_ms <= BEEP_MS[1] and _within(run.frequencies[0], BEEP_HZ)
+
     def feed(self, pcm: bytes, at_ms: int) -> list[Tone]:
         """More audio of any length, heard until `at_ms`; the tones that it completes, or shows to be some."""
         begins_ms = at_ms - len(pcm) // BYTES_PER_MS

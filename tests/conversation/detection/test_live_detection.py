@@ -11,12 +11,13 @@ from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.detection.detector import Detector
 from outdial.conversation.detection.live_detection import Followed, LiveDetection
 from outdial.conversation.gates import Gates
+from outdial.conversation.message import MESSAGE_PAUSE_MS
 from outdial.conversation.opening import Greet
 from outdial.conversation.understanding.language import language_of
 from outdial.media.frames import FRAME_BYTES
 from outdial.telephony.state import EndReason
 from outdial.telephony.verdict import DEADLINE, AnsweredBy, DetectedBy, Verdict
-from outdial.testing.engines import WINDOW_BYTES, DetectorStream, Recognised
+from outdial.testing.engines import WINDOW_BYTES, DetectorStream, Recognised, sound
 
 GREETING = "Hello, this is the assistant of the clinic."
 MESSAGE = "Please call the clinic back on Monday."
@@ -198,6 +199,38 @@ async def test_another_beep_has_the_message_begin_once_more_and_no_third_time():
     assert first.interrupted
     assert not second.interrupted
     assert second.start_ms > 9900
+
+
+async def test_a_greeting_that_ends_softly_is_not_over_while_its_beep_is_on():
+    call = Call(LEAVE)
+    call.says(0.5, TAPE, 5500)
+    call.hears(6.0, sound(600, 800))  # as near, and not as loud: by its loudest it has been silent for long
+    call.hears(7.2, tone(500, 868))
+    end = await call.run()
+    assert (end.message_delivered, [turn.text for turn in call.ours]) == (True, [MESSAGE])
+    assert call.own[-1].beeped
+    assert any(each.startswith("beep at 7.2 s") for each in call.own[-1].evidence)
+    assert 7700 + MESSAGE_PAUSE_MS <= call.ours[0].start_ms < 9000
+
+
+@pytest.mark.parametrize("beep_ms", range(7500, 7800, 20))
+async def test_a_message_that_begins_into_a_beep_is_left_once_more(beep_ms):
+    call = Call(LEAVE)
+    call.says(0.5, TAPE, 5500)
+    call.hears(beep_ms / 1000, tone(450, 868))  # while its silence is told of, or just before
+    end = await call.run()
+    assert end.message_delivered
+    assert (call.ours[-1].text, call.ours[-1].interrupted) == (MESSAGE, False)
+    assert call.ours[-1].start_ms >= beep_ms + 450 + MESSAGE_PAUSE_MS
+
+
+async def test_music_behind_a_voicemail_does_not_keep_its_message_waiting():
+    call = Call(LEAVE)
+    call.says(0.5, TAPE, 5500)
+    call.hears(6.0, b"".join(tone(300, hz) for hz in (523, 659, 784, 1047, 880, 698, 587, 784) * 4))
+    end = await call.run()
+    assert end.message_delivered
+    assert call.ours[0].start_ms < 9800
 
 
 async def test_a_full_mailbox_gets_no_message_and_is_told():

@@ -36,6 +36,7 @@ from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict
 logger = logging.getLogger(__name__)
 
 KEPT_MS = 10_000          # of audio, to be recognised
+BEEP_MS = 1600            # of one, until it is known; silence is no longer waited for than that
 HEARD_OUT = "silence after the greeting"
 
 
@@ -129,7 +130,7 @@ class LiveDetection:
     def _tone(self, tone: Tone) -> None:
         if self._ended_ms is None:
             self._take(tone)
-        elif tone.kind is ToneKind.BEEP and tone.start_ms > self._ended_ms:
+        elif tone.kind is ToneKind.BEEP and tone.end_ms > self._ended_ms:  # or had begun when we took it for silent
             self._answering.beeped()
 
     def _take(self, heard: Heard) -> None:
@@ -202,7 +203,7 @@ class LiveDetection:
             self._answering.detected(self._verdict(AnsweredBy.MACHINE, evidence.spoken.now_ms, told))
         beep, spoken = evidence.beep, evidence.spoken
         has_beeped = beep is not None and not any(span.end_ms > beep.end_ms for span in spoken.spans)
-        if not has_beeped and max(spoken.quiet_ms, spoken.loud_quiet_ms) < HEARD_OUT_MS:
+        if not has_beeped and not self._is_heard_out(max(spoken.quiet_ms, spoken.loud_quiet_ms)):
             return
         self._ended_ms = self._audio_ms if beep is None else beep.end_ms
         self._close_stream()
@@ -210,6 +211,10 @@ class LiveDetection:
         self._answering.heard_out = not has_beeped
         verdict = self._verdict(AnsweredBy.MACHINE, spoken.now_ms, told, message_end=True, beeped=has_beeped)
         self._answering.detected(verdict)
+
+    def _is_heard_out(self, quiet_ms: int) -> bool:
+        """Not in the middle of what may be its beep: what is said then isn't recorded."""
+        return quiet_ms >= HEARD_OUT_MS + (BEEP_MS if self._tones.may_beep else 0)
 
     def _verdict(
         self, category: AnsweredBy, at_ms: int, evidence: tuple[str, ...], *, confidence: float | None = None,
