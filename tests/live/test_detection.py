@@ -1,15 +1,17 @@
 """What a worker does beside the conversations it holds."""
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from conversation.peers import Detector, Recogniser, Voice
 from live.talking import accept_again, refuse
+from outdial import clock
 from outdial.background import Background
 from outdial.calls.advance import apply_event
 from outdial.calls.ownership import Lease, take_stream
@@ -185,3 +187,24 @@ async def test_words_count_where_there_are_phrases_of_their_language(language, v
     detection = detection_of(answered, agent, facts, engines, SimpleNamespace(media_line=line, answering=None))
     told = detection._detector.evidence(1000).in_words(AnsweredBy.HUMAN)
     assert ("words not known in this language" not in told) is known
+
+
+@pytest.mark.parametrize("late_s", [1, 3])
+async def test_a_stream_that_opens_late_is_judged_from_the_answer(workspace, late_s):
+    began = time.monotonic()
+    claim = await workspace.dialed(detection=DetectionWanted(by=DetectedBy.LOCAL).to_json())
+    late = timedelta(seconds=late_s)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, at=clock.now() - late)
+    async with workspace.engine.begin() as conn:
+        told = update(call_events).where(call_events.c.call_id == claim.call_id)
+        await conn.execute(told.values(at=call_events.c.at - late))
+    lease = Lease(owner="worker_1", lease_s=15.0, silent_after_s=20.0)
+    answered = await take_stream(workspace.engine, claim.attempt_id, claim.stream_token, lease)
+    agent = await Agents().agent("", 0)
+    facts = facts_of(answered, agent)
+    assert late_s * 1000 - 50 <= facts.late_ms <= late_s * 1000 + (time.monotonic() - began) * 1000 + 50
+    engines = Engines(speech_to_text=Recogniser(), text_to_speech=Voice(), voice_activity=Detector())
+    session = SimpleNamespace(media_line=SimpleNamespace(outgoing=None, follow=lambda one: None), answering=None)
+    detection = detection_of(answered, agent, facts, engines, session)
+    found = detection._verdict(AnsweredBy.HUMAN, 900, ())
+    assert (found.at_ms, found.detection_ms) == (900, 900 + facts.late_ms)

@@ -15,9 +15,9 @@ from outdial.conversation.message import MESSAGE_PAUSE_MS
 from outdial.conversation.opening import Greet
 from outdial.conversation.understanding.language import language_of
 from outdial.media.frames import FRAME_BYTES
-from outdial.telephony.state import EndReason
-from outdial.telephony.verdict import DEADLINE, AnsweredBy, DetectedBy, Verdict
-from outdial.testing.engines import WINDOW_BYTES, DetectorStream, Recognised, sound
+from outdial.telephony.state import EndedBy, EndReason
+from outdial.telephony.verdict import DEADLINE, MACHINES, AnsweredBy, DetectedBy, Verdict
+from outdial.testing.engines import CALLEE, WINDOW_BYTES, DetectorStream, Recognised, sound
 
 GREETING = "Hello, this is the assistant of the clinic."
 MESSAGE = "Please call the clinic back on Monday."
@@ -59,6 +59,14 @@ def tone(ms, *hz):
     return (6000 * wave / len(hz)).astype("<i2").tobytes()
 
 
+def in_frames(pcm):
+    return [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm) // FRAME_BYTES * FRAME_BYTES, FRAME_BYTES)]
+
+
+RINGS = tone(2000, 440, 480)
+INFORMS = tone(330, 950) + tone(330, 1400) + tone(330, 1800)
+
+
 async def talks(call):
     await call.say(GREETING)
     while not (await call.listen(no_reply_s=6)).silent:
@@ -90,8 +98,28 @@ class Call(Stage):
         line.follow(self.detection)
 
     def hears(self, at_s, pcm):
-        frames = [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm) // FRAME_BYTES * FRAME_BYTES, FRAME_BYTES)]
-        self.at(at_s, self.carrier.mouth.extend, frames)
+        self.at(at_s, self.carrier.mouth.extend, in_frames(pcm))
+
+    def heard_early(self, pcm):
+        """Before the stream has started."""
+        for frame in in_frames(pcm):
+            self.media_line.received(frame)
+
+    def spoken(self, text, ms):
+        """Audio that is recognised as this."""
+        number = CALLEE + len(self.ears.words)
+        self.ears.words[number] = text
+        return sound(number, ms)
+
+    def echoes(self, from_s, until_s):
+        """What the callee hears of us comes back."""
+
+        def echo():
+            heard = self.carrier.ear()
+            self.carrier.mouth.append(heard[-1][1] if heard and heard[-1][0] > self.loop.time() - 0.03 else bytes(320))
+
+        for tick in range(round(from_s * 50), round(until_s * 50)):
+            self.at(tick / 50, echo)
 
     def without_audio(self, *, until_s):
         self.carrier.muted = until_s > 0
@@ -306,7 +334,7 @@ async def test_a_fax_machine_is_hung_up_on_at_once(machine):
 
 async def test_an_announcement_of_the_network_is_hung_up_on():
     call = Call()
-    call.hears(0.4, tone(330, 950) + tone(330, 1400) + tone(330, 1800))
+    call.hears(0.4, INFORMS)
     call.says(1.6, NO_LINE, 6000)
     end = await call.run()
     assert end.end_reason is EndReason.MACHINE
@@ -315,15 +343,36 @@ async def test_an_announcement_of_the_network_is_hung_up_on():
 
 async def test_our_own_voice_that_comes_back_is_nobodys():
     call = Call(greet=Greet.AT_ONCE)
-
-    def echo():
-        heard = call.carrier.ear()
-        call.carrier.mouth.append(heard[-1][1] if heard and heard[-1][0] > call.loop.time() - 0.03 else bytes(320))
-
-    for tick in range(20, 400):
-        call.at(tick / 50, echo)
+    call.echoes(0.4, 8.0)
     await call.run()
     assert not any(one.answered_by in (AnsweredBy.HUMAN, AnsweredBy.MACHINE) for one in call.own)
+
+
+async def test_our_own_words_that_come_back_after_a_hello_are_no_tapes():
+    async def talks_on(live):
+        await live.say(f"{GREETING} {REASON} It begins at ten, and takes half an hour. {MESSAGE}")
+        await live.listen(no_reply_s=3)
+
+    call = Call(agent=talks_on)
+    call.at(2.5, call.ears.words.update, {call.voice.number: TAPE})  # all of them; of the first there is hardly any
+    call.says(0.5, "Hello?", 600)
+    call.echoes(1.2, 14.0)
+    end = await call.run()
+    assert end.end_reason is EndReason.COMPLETED
+    assert [turn.interrupted for turn in call.ours] == [False]
+    assert call.first(AnsweredBy.HUMAN)
+    assert not any("without a pause" in each for one in call.own for each in one.evidence)
+
+
+async def test_a_person_who_barges_in_while_it_is_found_out_is_heard_and_not_hung_up_on():
+    question = "Sorry, who is this, please?"
+    call = Call(greet=Greet.AT_ONCE)
+    call.says(1.2, question, 1600)
+    end = await call.run()
+    assert end.end_reason is EndReason.COMPLETED
+    assert call.ours[0].interrupted
+    assert question in [turn.text for turn in call.notes.turns if turn.speaker == "callee"]
+    assert call.session.answering.category is AnsweredBy.HUMAN
 
 
 async def test_who_talks_over_us_while_it_is_found_out_is_heard():
@@ -333,21 +382,75 @@ async def test_who_talks_over_us_while_it_is_found_out_is_heard():
     assert end.end_reason is EndReason.MACHINE
 
 
-async def test_the_end_of_a_ringback_before_the_hello_is_nobody():
+@pytest.mark.parametrize("early", ["it rings", "information tones", "an announcement"])
+async def test_what_is_heard_before_the_stream_has_started_is_nobodys(early):
     call = Call()
-    call.hears(0.0, tone(800, 440, 480))
-    call.says(1.3, "Hello?", 600)
-    await call.run()
-    assert call.first(AnsweredBy.HUMAN)
+    announcement = call.spoken(NO_LINE, 6000)
+    call.heard_early({"it rings": RINGS, "information tones": INFORMS, "an announcement": announcement}[early])
+    call.says(0.5, "Hello?", 600)
+    end = await call.run()
+    assert end.end_reason is EndReason.COMPLETED
+    assert call.first(AnsweredBy.HUMAN).evidence[0] == "said hello"
+    assert 1100 < call.ours[0].start_ms <= 2100
+    assert "service" not in " ".join(call.notes.lines)
+    assert not any("tone" in each for one in call.own for each in one.evidence)
+
+
+@pytest.mark.parametrize("rest", [tone(800, 440, 480), INFORMS[-6000:], INFORMS], ids=["it rings", "a tone", "tones"])
+async def test_the_end_of_what_is_heard_before_the_answer_hangs_up_on_nobody(rest):
+    call = Call()
+    call.hears(0.0, rest)
+    call.says(1.5, "Hello?", 600)
+    end = await call.run()
+    assert end.end_reason is EndReason.COMPLETED
+    assert 2000 < call.ours[0].start_ms <= 3500
+    assert not any(one.answered_by in MACHINES for one in call.own)
     assert not any("beep" in each for one in call.own for each in one.evidence)
 
 
-async def test_a_stream_that_opens_late_has_nobody_wait_two_more_seconds():
-    call = Call(late_ms=1800)
+async def test_the_end_of_an_announcement_that_the_call_is_connected_is_nobodys_voicemail():
+    call = Call()
+    call.says(0.0, "Your call is being connected, please hold.", 1800)
+    call.says(2.4, "Hello?", 600)
+    end = await call.run()
+    assert end.end_reason is EndReason.COMPLETED
+    assert call.ours != []
+    assert not any(one.answered_by in MACHINES for one in call.own)
+
+
+@pytest.mark.parametrize("late_ms", [1000, 1800, 3000])
+async def test_a_stream_that_opens_late_has_nobody_wait_two_more_seconds(late_ms):
+    call = Call(late_ms=late_ms)
     await call.run()
     assert 1000 <= call.ours[0].start_ms <= 1200
-    assert call.own[0].detection_ms >= 1800 + 1000
+    assert call.own[0].detection_ms >= late_ms + 1000
     assert call.own[0].evidence[0].startswith("nobody spoke in ")
+
+
+@pytest.mark.parametrize("late_ms", [1000, 2000, 3000])
+async def test_who_says_hello_once_more_in_a_stream_that_opens_late_is_a_person(late_ms):
+    call = Call(late_ms=late_ms)
+    call.says(0.3, "Hello? Is anybody there?", 1400)
+    await call.run()
+    person = call.first(AnsweredBy.HUMAN)
+    assert person.detection_ms == person.at_ms + late_ms
+    assert 1700 < call.ours[0].start_ms <= 2700
+
+
+@pytest.mark.parametrize("late_ms", [1000, 2000, 3000])
+@pytest.mark.parametrize("machine", [HANG_UP, LEAVE], ids=lambda machine: machine.action)
+async def test_a_voicemail_whose_beginning_nobody_heard_is_one_all_the_same(machine, late_ms):
+    call = Call(machine, late_ms=late_ms)
+    call.says(0.0, "come to the phone. Please leave a message after the tone, and I'll call you back.", 4500)
+    call.hears(5.2, tone(400, 1000))
+    end = await call.run()
+    found = call.first(AnsweredBy.MACHINE)
+    assert found.detection_ms == found.at_ms + late_ms
+    if machine is LEAVE:
+        assert (end.message_delivered, [turn.text for turn in call.ours]) == (True, [MESSAGE])
+        assert call.ours[0].start_ms > 5600
+    else:
+        assert (end.end_reason, call.ours) == (EndReason.MACHINE, [])
 
 
 @pytest.mark.parametrize(
@@ -420,6 +523,32 @@ async def test_a_callee_who_leaves_while_it_is_found_out_leaves_nothing_behind(h
     call.at(at_s, getattr(call.carrier, how))
     await call.run()
     assert call.detector.open_streams == 0
+
+
+@pytest.mark.parametrize("first", ["verdict", "hang-up"])
+@pytest.mark.parametrize("by", [EndedBy.CALLEE, EndedBy.OPERATOR])
+@pytest.mark.parametrize("machine", [HANG_UP, LEAVE], ids=lambda machine: machine.action)
+async def test_a_verdict_and_a_hang_up_at_the_same_moment_are_both_told_and_nothing_is_said(machine, by, first):
+    call = Call(machine)
+    hang_up = call.carrier.stop if by is EndedBy.CALLEE else call.session.ask_hang_up
+    answering = call.session.answering
+    detected = answering.detected
+
+    def racing(verdict, text="", *, may_speak=False):
+        races = verdict.answered_by is AnsweredBy.MACHINE and not answering.is_machine
+        if races and first == "hang-up":
+            call.loop.call_soon(hang_up)
+        detected(verdict, text, may_speak=may_speak)
+        if races and first == "verdict":
+            call.loop.call_soon(call.loop.call_soon, hang_up)
+
+    answering.detected = racing
+    call.says(0.5, TAPE, 5500)
+    end = await call.run()
+    assert end.end_reason is EndReason.MACHINE
+    assert end.ended_by in ({by} if first == "hang-up" else {by, EndedBy.AGENT})
+    assert (bool(end.message_delivered), call.ours) == (False, [])
+    assert call.first(AnsweredBy.MACHINE)
 
 
 async def test_what_comes_back_from_the_calls_record_takes_no_machine_back():
