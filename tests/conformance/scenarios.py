@@ -11,6 +11,7 @@ from end_to_end.world import SHORT
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.simulator.faults import FaultKind
+from outdial.telephony.verdict import DetectedBy
 
 CAPABILITIES = {kind.name: kind.capabilities for kind in CARRIERS.values()}
 
@@ -95,7 +96,8 @@ steps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """`callee` is one of the simulator's (docs/simulator.md)."""
+    """`callee` is one of the simulator's (docs/simulator.md). `left_again`: its message is begun too early, and left
+    once more. `evidence`: somewhere in what our own detector says."""
 
     callee: str
     script: str = SHORT
@@ -108,9 +110,16 @@ class Scenario:
     delivered: bool | None = None
     says: str = ""  # somewhere in the agent's words
     hears: str = ""
+    evidence: str = ""
+    left_again: bool = False
     tried_again: bool = False  # seen in the feed
     came_of_it: tuple[str, str | None] | None = None  # ended_by and outcome, where they are looked at
     only: CarrierName | None = None  # where the fault exists
+
+    @property
+    def detected_by(self) -> DetectedBy | None:
+        """Who is asked who answered; None: nobody, or whoever the server asks by itself."""
+        return DetectedBy(self.amd["by"]) if isinstance(self.amd, Mapping) and "by" in self.amd else None
 
 
 def _unanswered(callee: str, end: str, **more: Any) -> Scenario:
@@ -125,10 +134,19 @@ def _broken(*faults: tuple[FaultKind, Mapping[str, Any]], **more: Any) -> Scenar
 LEAVE: Mapping[str, Any] = {"on_machine": "leave_message", "message": "Hello, the parcel number seven is here."}
 CONTINUE: Mapping[str, Any] = {"on_machine": "continue"}
 HANG_UP: Mapping[str, Any] = {"on_machine": "hang_up"}
+OURS: Mapping[str, Any] = {"by": "local"}
+LONG_MESSAGE = (  # it isn't over when the machine beeps once more
+    "Hello, this is the parcel service. The parcel number seven is here, and it waits for you at the post office in "
+    "Harbor Street until Friday evening. Please bring your card."
+)
 FINAL: Mapping[str, Any] = {"callbacks": frozenset({"completed"})}
 ALL: Mapping[str, Any] = {}
 
 SCENARIOS: dict[str, Scenario] = {  # the longest first
+    "our detector, voicemail that beeps twice": Scenario(
+        callee="25", amd={**OURS, **LEAVE, "message": LONG_MESSAGE}, answered_by="machine", delivered=True,
+        says=LONG_MESSAGE, evidence="beep at ", left_again=True, came_of_it=("agent", "left_message"),
+    ),
     "silent": Scenario(callee="11", amd=True, answered_by="silence", script=LONG, came_of_it=("agent", "silent")),
     "stream never started": Scenario(
         callee="00", faults=((FaultKind.STREAM_NEVER_STARTED, ALL),), end="failed", error="no_media",
@@ -155,6 +173,20 @@ SCENARIOS: dict[str, Scenario] = {  # the longest first
     "all callbacks lost, rings out": _unanswered("04", "no_answer", faults=((FaultKind.CALLBACK_LOST, ALL),)),
     "reply and callbacks lost, busy": _unanswered(
         "03", "busy", faults=((FaultKind.REPLY_LOST, ALL), (FaultKind.CALLBACK_LOST, ALL))
+    ),
+    "our detector, mailbox is full": Scenario(
+        callee="24", amd={**OURS, **LEAVE}, answered_by="machine", end="machine", evidence="full",
+    ),
+    "our detector, voicemail, hang up": Scenario(
+        callee="05", amd={**OURS, **HANG_UP}, answered_by="machine", end="machine", evidence="said '",
+        came_of_it=("agent", None),
+    ),
+    "our detector, human": Scenario(
+        callee="00", amd={**OURS, **HANG_UP}, answered_by="human", says="this is a test call. Goodbye.", hears="Hello",
+        evidence="said hello", came_of_it=("agent", None),
+    ),
+    "both detectors, human": Scenario(
+        callee="00", amd={"by": "both"}, answered_by="human", says="this is a test call. Goodbye."
     ),
     "slow human": Scenario(callee="01", script=STAYS, amd=True, answered_by="human"),
     "interrupts": Scenario(callee="12", script=LONG, hears="stop you there"),

@@ -11,6 +11,7 @@ from end_to_end.world import CALLEE, Customer, Story, World, sounds
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.telephony.state import CallState
+from outdial.telephony.verdict import DetectedBy
 
 LASTS_S = 60
 AT_ONCE = 12  # calls
@@ -30,6 +31,8 @@ class Calls:
         self.stories: dict[tuple[str, CarrierName], Story] = {}
         self.dials: dict[tuple[str, CarrierName], int] = {}
         self.used_lines: dict[tuple[str, CarrierName], int] = {}
+        self.carrier_found: dict[tuple[str, CarrierName], str | None] = {}  # of who answered, where it looked
+        self.verdicts: dict[tuple[str, CarrierName], list[dict[str, Any]]] = {}  # where both detectors are asked
         self.asked_again: dict[CarrierName, tuple[int, str]] = {}  # for whoever wants no more calls: status and code
 
     def of(self, name: str, carrier: CarrierName) -> Story:
@@ -67,7 +70,11 @@ async def _call(
         calls.stories[played] = await customer.follow(call_id, timeout_s=60)
     except TimeoutError:
         return  # the tests miss it
-    calls.dials[played] = len(world.dials(customer))
+    dials = world.dials(customer)
+    calls.dials[played] = len(dials)
+    calls.carrier_found[played] = next((dial.answered_by for dial in dials), None)
+    if scenario.detected_by is DetectedBy.BOTH:
+        calls.verdicts[played] = (await customer.http.get(f"/v1/calls/{call_id}/verdicts")).json()["verdicts"]
     calls.used_lines[played] = await customer.used_lines()
     if played[0] == STOP_CALLING:
         answer = await customer.ask(CALLEE + scenario.callee)
@@ -186,6 +193,31 @@ def test_a_message_begins_when_the_machine_is_silent(outcome: Calls, world: Worl
     # Until the verdict is here the agent may still be talking to what it takes for a person.
     [(start, end)] = sounds(phone.right[(machine_end + 300) * 8 :], pause_ms=1000)
     assert end - start > 1500  # all of it
+
+
+@every(those(left_again=True))
+def test_a_message_that_was_begun_too_early_is_left_once_more(
+    outcome: Calls, world: World, name: str, carrier: CarrierName
+):
+    story = outcome.of(name, carrier)
+    phone = world.heard(story.call)
+    (_, first_beep_end), *_ = sounds(phone.left, pause_ms=1000)
+    assert sounds(phone.right)[0][0] > first_beep_end
+    too_early, whole = [turn for turn in story.turns if turn.speaker == "agent"]
+    assert (too_early.interrupted, whole.interrupted, whole.text) == (True, False, SCENARIOS[name].says)
+
+
+@every(those(detected_by=DetectedBy.LOCAL))
+def test_our_own_detector_says_why_and_the_carrier_is_not_asked(outcome: Calls, name: str, carrier: CarrierName):
+    evidence = outcome.of(name, carrier).call["answered_by"]["evidence"]
+    assert any(SCENARIOS[name].evidence in told for told in evidence), evidence
+    assert outcome.carrier_found[name, carrier] is None
+
+
+@every(those(detected_by=DetectedBy.BOTH))
+def test_of_two_detectors_each_is_told(outcome: Calls, name: str, carrier: CarrierName):
+    found = {verdict["by"]: verdict["category"] for verdict in outcome.verdicts[name, carrier]}
+    assert found == {"local": "human", "carrier": "human"}
 
 
 @every(["interrupts"])
