@@ -32,6 +32,7 @@ from bench.scrape import scrape
 from bench.several import processes
 from bench.talk.measuring import talk
 from bench.turn_latency import turn_latency
+from bench.undecided import undecided
 from bench.vendors.against_pipecat import pipecat
 from bench.vendors.leaks import vendor_leaks
 from bench.vendors.measuring import vendors
@@ -42,6 +43,7 @@ RESULTS = Path(__file__).parent / "results"
 MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "talking": talking,
     "announcements": announcements,
+    "undecided": undecided,
     "turn_latency": turn_latency,
     "llm": llm,
     "llm_leaks": llm_leaks,

@@ -1,11 +1,12 @@
 """One callee of the load generator, on Twilio's side of a media stream: talks, listens, returns marks."""
 
 import base64
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import cycle
+from itertools import count, cycle
 
 import msgspec
 
@@ -16,6 +17,8 @@ from outdial.media.frames import FRAME_SAMPLES
 PAYLOAD_CHARS = -(-FRAME_SAMPLES // 3) * 4  # of one frame in base64
 THINKS_S = (0.3, 1.2)                       # between the agent's last word and ours
 GLANCE_S = 0.3
+STAYS_S = 120.0      # on average
+GOLDEN = (math.sqrt(5) - 1) / 2
 FINISHED_S = 0.7     # of silence, after which the agent has finished
 UNANSWERED_S = 6.0   # after our last word, when we speak again
 SILENT_SHARE = 0.9   # of the characters of a payload of digital silence that are those of zeros
@@ -28,6 +31,7 @@ class Manner(StrEnum):
     UNANSWERED = "unanswered"  # never answers either, and the carrier tells that it rings
     WAITS = "waits"      # as `talks`, but knows by its silence that the agent has finished, and speaks again unanswered
     GLANCES = "glances"  # a quiet line, which hangs up a moment after the agent's first word
+    LEAVES = "leaves"    # as `talks`, and hangs up some time
 
 
 class _Media(msgspec.Struct):
@@ -51,6 +55,16 @@ class ClearMessage(msgspec.Struct, tag_field="event", tag="clear"):
 
 
 _decode = msgspec.json.Decoder(MediaMessage | MarkMessage | ClearMessage).decode
+
+
+def stays() -> Iterator[float]:
+    """How long each callee of a row stays, s: spread as by chance, so that from the first moment on as many leave as
+    later, but evenly (the golden ratio fills up its gaps)."""
+    for number in count(1):
+        yield -STAYS_S * math.log(1 - number * GOLDEN % 1)
+
+
+_stays_s = stays()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +112,16 @@ class Callee:
         self._utterance: Utterance | None = None
         self._mark: str | None = None         # returned when everything before it was played
         self._began_at: float | None = None   # the agent's first frame
+        self._stays_s: float | None = None    # from then on; None: until the agent hangs up
+        if manner is Manner.GLANCES:
+            self._stays_s = GLANCE_S
+        elif manner is Manner.LEAVES:
+            self._stays_s = next(_stays_s)
         self._waits = manner is Manner.WAITS
 
     def tick(self, now: float) -> None:
         """Send our next frame."""
-        if self._manner is Manner.GLANCES and self._began_at is not None and now >= self._began_at + GLANCE_S:
+        if self._stays_s is not None and self._began_at is not None and now >= self._began_at + self._stays_s:
             self._leave()
             return
         if self._mark is not None and (self._utterance is None or now >= self._utterance.heard_until):
@@ -177,7 +196,7 @@ class Callee:
         self._return_mark()
         self._utterance = None
         self._tally.utterances += self._tally.counting
-        if self._manner is Manner.TALKS:
+        if self._manner in (Manner.TALKS, Manner.LEAVES):
             self._speak_at = now + random.uniform(*THINKS_S)
 
     def _return_mark(self) -> None:

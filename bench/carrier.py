@@ -111,7 +111,7 @@ class Carrier:
                 await asyncio.sleep(wait_s)
                 await self._tell(sid, status, final=status == "no-answer")
             return
-        if self._manner is Manner.GLANCES:
+        if self._manner in (Manner.GLANCES, Manner.LEAVES):
             for status, wait_s in ANSWERED:
                 await asyncio.sleep(wait_s)
                 await self._tell(sid, status, final=False)

@@ -6,6 +6,7 @@ Only the engines and the agent of some calls are the benchmark's. Told what to d
                          frames had left], …] since the last time
     {"do": "decisions"} → [[the callee's number, perf_counter() when it was decided that the callee has finished], …]
                          since the last time
+    {"do": "undecided"} → how many calls our own detector of who answered listens to
     {"do": "left"}     → tasks of its event loop, and lines in use
     {"do": "trace"}    → [[perf_counter(), what], …]: commits and wake-ups, since the last time
 """
@@ -21,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from weakref import WeakSet
 
 import uvloop
 from pydantic import SecretStr
@@ -34,6 +36,7 @@ from outdial.agents.ready_agents import ReadyAgent, ReadyAgents
 from outdial.agents.store import create_agent
 from outdial.app import Running, running
 from outdial.carriers.name import CarrierName
+from outdial.conversation.detection.live_detection import LiveDetection
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.live_call import LiveCall
 from outdial.db.engine import reading
@@ -57,6 +60,7 @@ ANNOUNCEMENT = "This is an announcement for everybody who is on this line. " * 8
 _turns: list[tuple[float, float]] = []
 _decisions: list[tuple[str, float]] = []
 _trace: list[tuple[float, str]] = []
+_detections: WeakSet[LiveDetection] = WeakSet()
 _decision: ContextVar["Decision"] = ContextVar("decision")
 
 
@@ -88,6 +92,17 @@ def note_decisions() -> None:
         make(*given.args, **given.kwargs)
 
     Hearing.__init__ = make_noting  # type: ignore[method-assign, assignment]
+
+
+def note_detections() -> None:
+    """From now on, it is known which calls our own detector listens to."""
+    make = LiveDetection.__init__
+
+    def make_noting(detection: LiveDetection, *arguments: Any, **named: Any) -> None:
+        make(detection, *arguments, **named)
+        _detections.add(detection)
+
+    LiveDetection.__init__ = make_noting  # type: ignore[method-assign, assignment]
 
 
 class MeasuredTextToSpeech:
@@ -160,6 +175,8 @@ async def main(config: dict[str, Any]) -> None:
                 case "turns":
                     say(_turns)
                     _turns.clear()
+                case "undecided":
+                    say(sum(not detection._is_closed for detection in _detections))
                 case "left":
                     say({"tasks": len(asyncio.all_tasks()), "lines": await _lines(outdial)})
                 case "decisions":
@@ -214,6 +231,7 @@ if __name__ == "__main__":
     logs.set_up("warning")
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     note_decisions()
+    note_detections()
     if arguments["announce"]:
         outdial.shared.ReadyAgents = AnnouncingAgents  # type: ignore[attr-defined]
     elif arguments["model_url"]:
