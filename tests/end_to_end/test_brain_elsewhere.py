@@ -2,7 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from end_to_end.world import Story, World
+from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
 from outdial.secrets.store import NewSecret, put
 from outdial.workspaces.audit import SERVER
 
@@ -38,16 +42,17 @@ async def play(world: World) -> dict[str, Story]:
     services = world.outdial.services
     by_relay = await world.customer(RELAY % world.simulator.base_url.replace("http", "ws"))
     by_project = await world.customer(VOICEFLOW % world.simulator.base_url)
-    by_speech = await world.customer(REALTIME % world.simulator.base_url)
-    named = ((by_relay, "relay_token"), (by_project, "vf_key"), (by_speech, "openai_api_key"))
+    realtime = REALTIME % world.simulator.base_url
+    by_speech = [await world.customer(realtime, carrier=carrier) for carrier in CARRIERS]
+    named = ((by_relay, "relay_token"), (by_project, "vf_key"), *((one, "openai_api_key") for one in by_speech))
     for customer, name in named:
         new = NewSecret(value="VF.DM.secret")
         await put(services.engine, services.secret_box, customer.workspace_id, name, new, by=SERVER)
-    relay, project, speech = await asyncio.gather(
+    relay, project, *speech = await asyncio.gather(
         *(customer.call(variables={"user_name": "Jane"}) for customer, _ in named)
     )
     await asyncio.sleep(1.0)  # what is written behind a call's end
-    return {"relay": relay, "voiceflow": project, "realtime": speech}
+    return {"relay": relay, "voiceflow": project, **dict(zip(CARRIERS, speech, strict=True))}
 
 
 def test_a_relay_server_leads_a_call(outcome):
@@ -63,8 +68,9 @@ def test_a_voiceflow_project_leads_a_call(outcome):
     assert story.call["outcome"] in ("confirmed", "declined")
 
 
-def test_a_model_that_speaks_itself_leads_a_call(outcome):
-    story: Story = outcome["realtime"]
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_model_that_speaks_itself_leads_a_call_on_each_carrier(outcome, carrier: CarrierName):
+    story: Story = outcome[carrier]
     assert story.said("agent").startswith("Hello Jane, this is the assistant of Riverside Dental.")
     assert story.call["outcome"] in ("confirmed", "declined")
     assert story.call["usage"]["models"][0]["dollars"] is None  # a server of one's own
