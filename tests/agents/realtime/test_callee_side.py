@@ -2,7 +2,10 @@
 
 import asyncio
 
+from outdial.agents.realtime.hearing import MOST_WORDLESS
+from outdial.agents.realtime.run import SILENT
 from outdial.simulator.realtime.answers import Answer
+from outdial.telephony.state import EndedBy
 from outdial.testing.written_tools import Takes
 from tests.agents.quiet_calls import longest_silence_ms
 from tests.agents.realtime.server_in_memory import Edited, Server
@@ -78,3 +81,43 @@ def test_a_callee_whose_words_break_the_connection_does_not_wait_in_silence():
     server = Breaks("Yes.", edit=edit, brain=brain(Answer(says="Hello, about Tuesday.")))
     phone, _ = talked(server, lambda phone: phone.says("Yes.", after="Tuesday"))
     assert longest_silence_ms(phone) <= 4000
+
+
+def test_a_line_with_nothing_on_it_but_noise_is_asked_whether_anybody_is_there_and_left():
+    server = Server(brain=brain(Answer(says="Hello, about Tuesday."), *[Answer(says="Pardon?")] * 20))
+
+    def act(phone):
+        phone.says("A dog.", after="Tuesday")
+        for _ in range(10):
+            phone.says("A dog.", after="Pardon?")
+
+    phone, end = talked(server, act)
+    asked = [one["item"]["content"][0]["text"] for one in server.told("conversation.item.create")]
+    assert len([text for text in asked if text == f"[{SILENT.text}]"]) == 1
+    assert "agent: I'm sorry, I can't hear you. Goodbye." in phone.lines
+    assert phone.lines.count("agent: Pardon?") <= 2 * MOST_WORDLESS
+    assert (end.ended_by, end.error) == (EndedBy.AGENT, None)
+
+
+def test_a_callee_who_has_spoken_once_between_two_silences_is_there():
+    says = ("Hello, about Tuesday.", "Are you still there?", "Pardon?", "When would that be?", "Are you still there?")
+    server = Server("Yes.", brain=brain(*[Answer(says=one) for one in says]))
+
+    def act(phone):
+        phone.says("Yes.", after="still there")
+        phone.says("A dog.", after="Pardon")
+
+    phone, _ = talked(server, act)
+    asked = [line for line in phone.lines if line.startswith("agent")]
+    assert asked[1:] == [*(f"agent: {one}" for one in says[1:]), "agent: I'm sorry, I can't hear you. Goodbye."]
+
+
+def test_a_callee_whose_words_nobody_writes_down_is_there():
+    def edit(message):
+        return [] if "input_audio_transcription" in message["type"] else [message]
+
+    says = ("Hello, about Tuesday.", "Are you still there?", "And when?", "Are you still there?")
+    server = Edited("Yes.", edit=edit, brain=brain(*[Answer(says=one) for one in says]))
+    phone, _ = talked(server, lambda phone: phone.says("Yes.", after="still there"))
+    asked = [line for line in phone.lines if line.startswith("agent")]
+    assert asked[1:] == [*(f"agent: {one}" for one in says[1:]), "agent: I'm sorry, I can't hear you. Goodbye."]

@@ -7,6 +7,7 @@ from outdial.agents.llm.chat import CalleeSaid
 
 JUMP_MS = 60      # between what was sent and when it was spoken: there was a gap
 KEPT = 200        # gaps
+MOST_TURNS = 50   # whose words are waited for: some servers write nothing down
 
 
 @dataclass(slots=True)
@@ -62,6 +63,10 @@ class Callee:
         turn = self._turns.get(item) or self.began(item, at_ms)
         turn.end_ms = max(turn.start_ms, self.sent.call_ms(at_ms) - self._silence_ms)
         return turn
+
+    def overdue(self) -> list[CalleeTurn]:
+        """The oldest, where too many wait for their words: these will never be known."""
+        return [self._turns.pop(next(iter(self._turns))) for _ in range(len(self._turns) - MOST_TURNS)]
 
     def known(self, item: str, text: str | None) -> CalleeTurn | None:
         """Its words; None where nothing is known of it, or they are known already."""

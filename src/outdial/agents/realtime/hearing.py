@@ -15,6 +15,7 @@ from outdial.media.frames import BYTES_PER_MS
 from outdial.media.g711 import pcm_to_ulaw
 
 MOST_MISSED = 500  # frames, 10 s: kept for the next session while there is none
+MOST_WORDLESS = 3  # turns in a row without a word: they were noise
 UNWRITTEN = "[not written down]"
 
 
@@ -31,6 +32,7 @@ class Hearing:
         self._spending = spending
         self._wants_no_more = wants_no_more
         self._missed: deque[tuple[bytes, int]] = deque(maxlen=MOST_MISSED)
+        self._turns = self._wordless = 0  # but for those without a word; and these, in a row
 
     def hears(self, pcm: bytes, at_ms: int) -> None:
         """What is said before a session knows of the call waits for it."""
@@ -44,6 +46,29 @@ class Hearing:
             self.callee.sent.sent(len(pcm) // BYTES_PER_MS, at_ms)
             self._knowing.link.send(protocol.append(pcm_to_ulaw(pcm)))
 
+    def began(self, item: str, at_ms: int) -> None:
+        self.callee.began(item, at_ms)
+        for turn in self.callee.overdue():
+            self._write_down(turn)
+
+    def stopped(self, item: str, at_ms: int) -> CalleeTurn:
+        self._turns += 1
+        return self.callee.stopped(item, at_ms)
+
+    def pressed(self) -> None:
+        """A key, which is no noise."""
+        self._turns, self._wordless = self._turns + 1, 0
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether nobody speaks, though it isn't silent."""
+        return self._wordless >= MOST_WORDLESS
+
+    def take_spoken(self) -> bool:
+        """Whether the callee has said anything since this was asked last. Words that weren't written down are some."""
+        turns, self._turns, self._wordless = self._turns, 0, 0
+        return turns > 0
+
     def begin_anew(self) -> None:
         """With another session, or none: what isn't written down by now never will be."""
         for turn in self.callee.begin_anew():
@@ -56,6 +81,10 @@ class Hearing:
             self._spending.transcribed(event.usage)
         if turn is None:
             return False
+        if turn.text is not None and not turn.text.strip():
+            self._turns, self._wordless = max(0, self._turns - 1), self._wordless + 1
+        else:
+            self._wordless = 0
         self._write_down(turn)
         return bool(turn.text) and self._wants_no_more(turn.text or "")
 

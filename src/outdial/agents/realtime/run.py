@@ -98,7 +98,7 @@ class _Conversation:
         self._spending = Spending(agent, call, meter, self._now())
         self._knowing = Knowing(self._history)
         self._talking = Talking(
-            agent, call, self._knowing, self._spending, self._wants_no_more_calls, self._heard_callee
+            agent, call, self._knowing, self._spending, self._wants_no_more_calls, self._toolbox.heard
         )
         self._silences = 0
         self._link: Link | None = None
@@ -243,12 +243,12 @@ class _Conversation:
         self._knowing.tell_from(place)
 
     async def _hear_silence(self) -> None:
-        self._silences += 1
+        """What was no more than noise is silence."""
+        self._silences = 1 if self._talking.hearing.take_spoken() else self._silences + 1
         if self._silences >= MAX_SILENCES:
             said = await self._doing.say(self._language.texts["no_reply_goodbye"], asks=False)
             if not said.interrupted:
                 await self._call.hang_up()
-            self._silences = 0
             if await self._hear_on():
                 self._talking.respond()
             return
@@ -271,18 +271,13 @@ class _Conversation:
         """With our own ears, while the model has none."""
         return await self._call.listen(no_reply_s=no_reply_s, max_digits=MAX_DIGITS, asked=Asked())
 
-    def _heard_callee(self) -> None:
-        """By words that nobody has written down yet, or by keys."""
-        self._silences = 0
-        self._toolbox.heard()
-
     async def _heed(self, heard: Heard) -> None:
+        self._silences = self._silences if heard.silent else 0
         if not heard.digits and self._wants_no_more_calls(heard.text):
             await self._doing.promise_no_more_calls()
 
     def _wants_no_more_calls(self, text: str) -> bool:
         question = Question(do_not_call=[self._texts.shown(one) for one in self._agent.do_not_call.words])
-        self._silences = 0
         return bool(text) and wants_no_more_calls(text, question, self._language)
 
 

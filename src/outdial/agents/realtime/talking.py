@@ -50,7 +50,7 @@ class Talking:
         self._now = asyncio.get_running_loop().time
         self._line: StraightAudio | None = None
         self._mouth = Mouth()
-        self._hearing = Hearing(agent, knowing, spending, wants_no_more)
+        self.hearing = Hearing(agent, knowing, spending, wants_no_more)
         self._inbox = Inbox()
         self._dropped: deque[str] = deque(maxlen=50)  # responses that the callee has cut off
         self._active: str | None = None   # the response that is coming
@@ -86,7 +86,7 @@ class Talking:
         straight = self._call.straight(self)
         assert straight is not None
         async with straight as line:
-            self._line = self._hearing.line = line
+            self._line = self.hearing.line = line
             self._speaks = False
             try:
                 while (ending := self._step(line)) is None:
@@ -106,10 +106,10 @@ class Talking:
         by = self._now() + most_s
         while True:
             self._take_late()
-            if not self._hearing.callee.is_pending or not self._knowing.link.is_up or self._now() >= by:
+            if not self.hearing.callee.is_pending or not self._knowing.link.is_up or self._now() >= by:
                 break
             await asyncio.sleep(WORDS_S)
-        self._hearing.begin_anew()
+        self.hearing.begin_anew()
         return isinstance(self._done, NoMoreCalls)
 
     def take_calls(self) -> tuple[ToolCall, ...]:
@@ -132,7 +132,7 @@ class Talking:
     # -- Ears ----------------------------------------------------------------------------------------------------
 
     def hears(self, pcm: bytes, at_ms: int) -> None:
-        self._hearing.hears(pcm, at_ms)
+        self.hearing.hears(pcm, at_ms)
 
     def sees_digit(self, digit: str, at_ms: int) -> None:
         self._keys.press(digit, at_ms)
@@ -184,7 +184,7 @@ class Talking:
             return Slow() if self.watch.quiet_s >= KEEP_S else None
         if self._active is None and not self._speaks:
             patience_s = self.waits_s or self._agent.no_reply_s
-            return Silence() if self.watch.quiet_s >= patience_s else None
+            return Silence() if self.watch.quiet_s >= patience_s or self.hearing.is_noise else None
         return None
 
     def _ask(self) -> None:
@@ -253,17 +253,17 @@ class Talking:
     def _tell_all(self) -> None:
         """To a session that knows nothing of the call."""
         if self._knowing.has_begun:
-            self._hearing.begin_anew()
+            self.hearing.begin_anew()
             if self._active is not None or self._speaks or (self._due_since is not None and not self._wants_response):
                 self._broke_off = True
         self._mouth.finish_response()
         self._speaks = False
         self._forget_answer()
         self._knowing.begin_session()
-        self._hearing.send_missed()
+        self.hearing.send_missed()
 
     def _callee_began(self, item: str, at_ms: int, line: StraightAudio) -> None:
-        self._hearing.callee.began(item, at_ms)
+        self.hearing.began(item, at_ms)
         self._speaks = line.callee_speaks = True
         line.callee_began()
         self.waits_s = self._due_since = None
@@ -281,7 +281,7 @@ class Talking:
         self._note_heard()
 
     def _callee_stopped(self, item: str, at_ms: int, line: StraightAudio) -> None:
-        turn = self._hearing.callee.stopped(item, at_ms)
+        turn = self.hearing.stopped(item, at_ms)
         self._speaks = line.callee_speaks = False
         turn.said = CalleeSaid("")
         self._knowing.has(turn.said)
@@ -293,7 +293,7 @@ class Talking:
         self._reply = ReplyTimes(ended_ms=min(turn.end_ms, now_ms), decided_ms=now_ms, recognised_ms=now_ms)
 
     def _transcribed(self, event: Transcribed) -> None:
-        if self._hearing.transcribed(event):
+        if self.hearing.transcribed(event):
             self._done = NoMoreCalls()
 
     def _audio(self, audio: protocol.Audio) -> None:
@@ -344,6 +344,7 @@ class Talking:
         self._cut(line)
         if (entry := self._keys.take()) is not None:
             line.callee_pressed(*entry)
+            self.hearing.pressed()
             self._heard()
             self._knowing.tell(CalleeSaid(f"[pressed {entry[0]}]"))
             self.respond()
