@@ -19,6 +19,7 @@ from outdial.conversation.verb_results import CallEnded, Heard, SpeechFailed
 from outdial.media.frames import FRAME_MS
 
 QUESTION = "Can you make it on Monday?"  # 1.56 s
+SORRY = "Sorry, I didn't get that."
 
 
 class Asking:
@@ -260,6 +261,30 @@ async def test_failed_recognition_is_told_to_the_agent_and_the_call_goes_on(capl
     assert end.error is None
     assert heard == [Heard(text="I said yes.")]
     assert [record.message for record in caplog.records] == ["Speech recognition failed"]
+
+
+async def test_words_that_were_lost_are_asked_for_again_and_the_agent_hears_what_is_said_then(caplog):
+    agent = Asking(QUESTION)
+    stage = Stage(agent)
+    stage.ears.loses = True
+    stage.at(2.0, stage.callee_says, "Yes, I will.")
+    stage.at(4.0, setattr, stage.ears, "loses", False)
+    stage.at(6.0, stage.callee_says, "I said yes.")
+    await stage.run()
+    assert agent.heard == [Heard(text="I said yes.")]
+    assert stage.notes.lines == [f"agent: {QUESTION}", f"agent: {SORRY}", "callee: I said yes."]
+    assert [record.message for record in caplog.records] == ["Speech recognition lost words"]
+
+
+async def test_a_callee_may_repeat_lost_words_while_it_is_asked_to():
+    agent = Asking(QUESTION)
+    stage = Stage(agent)
+    stage.ears.loses = True
+    stage.at(2.0, stage.callee_says, "Yes, I will.")
+    stage.at(3.4, setattr, stage.ears, "loses", False)
+    stage.at(4.0, stage.callee_says, "I said yes, I will.")
+    await stage.run()
+    assert agent.heard == [Heard(text="I said yes, I will.")]
 
 
 async def test_a_recognition_that_was_dropped_may_fail_unheard(caplog):

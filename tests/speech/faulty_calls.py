@@ -3,6 +3,7 @@
 import asyncio
 import math
 from enum import StrEnum
+from functools import cache
 
 import httpx
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from outdial.conversation.call_facts import CallFacts, Engines, turn_taking_of
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.session import Session
+from outdial.conversation.understanding.language import language_of
 from outdial.live.speech_use import SpeechUse
 from outdial.media.frames import FRAME_BYTES, FRAME_MS
 from outdial.simulator.faults import Faults
@@ -115,9 +117,13 @@ class HissingVoice(WordVoice):
     """No word is like another's echo."""
 
     def _word(self, word):
-        pcm = np.frombuffer(super()._word(word), dtype="<i2")
-        signs = np.random.default_rng(self.words.index(word)).choice([-1, 1], len(pcm))
-        return (pcm * signs).astype("<i2").tobytes()
+        return hissing(super()._word(word), self.words.index(word))
+
+
+@cache
+def hissing(pcm, place):
+    signs = np.random.default_rng(place).choice([-1, 1], len(pcm) // 2)
+    return (np.frombuffer(pcm, dtype="<i2") * signs).astype("<i2").tobytes()
 
 
 class OwnVoice:
@@ -157,6 +163,9 @@ class FaultyCall:
         self._turns = {}
         self._news = asyncio.Event()
         self._spoke = []   # when the callee did
+        self._sorry = language_of(language).texts["sorry"]
+        self._asked_again = set()  # by which of the agent's turns
+        self._ended_at = 0.0
         self.line = Carrier()
         self.use = SpeechUse(lambda type_, data: self.events.append((type_, data)), lambda language: None)
         self.own_ears = WordEars(self.words)
@@ -177,6 +186,7 @@ class FaultyCall:
         callee = asyncio.create_task(self._callee())
         try:
             end = await session.run(10.0)
+            self._ended_at = self._loop.time()
         finally:
             callee.cancel()
             line.close()
@@ -279,6 +289,7 @@ class FaultyCall:
         frames = [pcm[at : at + FRAME_BYTES].ljust(FRAME_BYTES, b"\0") for at in range(0, len(pcm), FRAME_BYTES)]
         self.line.mouth.extend(frames)
         lasts_s, now = len(frames) * FRAME_MS / 1000, self._loop.time()
+        self._said_last = text
         self._spoke.append((now, now + lasts_s))
         if told:
             self._later(INTO_S, Moment.CALLEE)
@@ -286,9 +297,20 @@ class FaultyCall:
         await asyncio.sleep(lasts_s)
 
     async def _until(self, is_it):
+        """Who is asked to say it again does so meanwhile."""
         while not any(turn.speaker == "agent" and is_it(turn) for turn in self._turns.values()):
-            self._news.clear()
-            await self._news.wait()
+            if not await self._say_again():
+                self._news.clear()
+                await self._news.wait()
+
+    async def _say_again(self):
+        asked = {seq for seq, turn in self._turns.items() if turn.text == self._sorry and turn.end_ms is not None}
+        if asked <= self._asked_again:
+            return False
+        self._asked_again |= asked
+        await asyncio.sleep(REPLY_S)
+        await self._say(self._said_last, told=False)
+        return True
 
     def _later(self, seconds, moment):
         self._loop.call_later(seconds, self._moment, moment)
@@ -314,7 +336,7 @@ class FaultyCall:
         """The longest in which nobody spoke, from when the audio began to the end of the call."""
         voiced = [(at, at + FRAME_MS / 1000) for at, frame in self.line.heard if any(frame)] + self._spoke
         longest, until = 0.0, 0.0
-        for begin, end in sorted(voiced):
+        for begin, end in sorted([*voiced, (self._ended_at, self._ended_at)]):
             longest, until = max(longest, begin - until), max(until, end)
         return longest
 
@@ -323,6 +345,11 @@ class FaultyCall:
         """What reached the callee's ear, word by word."""
         words = self.words.heard(b"".join(frame for _, frame in self.line.heard))
         return [word for word in words if word in AGENT_WORDS]
+
+    @property
+    def asked_again(self):
+        """How often the callee was asked to say something again."""
+        return len(self._asked_again)
 
     @property
     def replaced(self):

@@ -13,6 +13,7 @@ import pytest
 
 from outdial.media.pacer import Pacer
 from outdial.simulator.faults import Fault, FaultKind
+from outdial.speech.recognition_fallback import MOST_LOST
 from speech.faulty_calls import AGENT_WORDS, SAID, Becomes, FaultyCall, Moment
 from speech.recognition.test_conformance import VENDORS_CASES as EARS
 from speech.synthesis.test_conformance import CASES as VOICES
@@ -43,6 +44,15 @@ def falls_silent(service):
         wire.is_silent = True
 
 
+def soon_speaks_again(service):
+    def speaks():
+        service.is_silent = False
+        for wire in service.open():
+            wire.is_silent = False
+
+    asyncio.get_running_loop().call_later(3.0, speaks)
+
+
 def becomes(what, service):
     service.becomes = what
     cut(service)
@@ -53,7 +63,11 @@ HAPPENS = {"cut": cut, "closed": closed, "garbled": garbled, "falls silent": fal
 }
 WAITED_FOR = {name: HAPPENS[name] for name in ("falls silent", Becomes.HANGS)}  # by somebody, in silence
 LASTING = {"falls silent", *(what.value for what in Becomes)}
-SOME = (Moment.BEFORE, Moment.BETWEEN, Moment.SENTENCE)
+# A voice has no part in when the callee speaks, nor a recogniser in the middle of a sentence and after their last word.
+SPEAKING = [moment for moment in Moment if moment is not Moment.CALLEE]
+HEARING = [moment for moment in Moment if moment not in (Moment.SENTENCE, Moment.GOODBYE)]
+ANSWERING = (Moment.BEFORE, Moment.CALLEE, Moment.BETWEEN, Moment.ANSWER)
+OF_WEBSOCKETS = ("cut", "closed", "garbled")
 
 
 async def held(name, call):
@@ -83,6 +97,7 @@ def in_each(calls, wrong):
 
 def made(voice, ears, moment, happens, **options):
     call = FaultyCall(voice, ears, **options)
+    call.moment = moment
     call.at[moment] = happens
     return call
 
@@ -92,7 +107,12 @@ def each_at_each(voice, ears, *, happens=HAPPENS, moments=Moment, **options):
         f"{name} {moment}": partial(made, voice, ears, moment, does, **options)
         for name, does in happens.items()
         for moment in moments
+        if name not in OF_WEBSOCKETS or has_websocket(voice, ears)
     }
+
+
+def has_websocket(voice, ears):
+    return (voice is not None and not voice.by_http) or (ears is not None and ears.simulated is not None)
 
 
 def what_is_wrong(name, end, call, *, exactly=True):
@@ -127,17 +147,17 @@ def not_quite(said):
 
 @pytest.mark.parametrize("voice", VOICES, ids=lambda case: case.vendor)
 def test_whatever_happens_to_a_voice_the_callee_hears_all_of_it_once(voice):
-    assert in_each(each_at_each(voice, None), what_is_wrong) == {}
+    assert in_each(each_at_each(voice, None, moments=SPEAKING), what_is_wrong) == {}
 
 
 @pytest.mark.parametrize("ears", EARS, ids=lambda case: case.model)
 def test_whatever_happens_to_a_recogniser_the_agent_understands_all_of_it(ears):
-    assert in_each(each_at_each(None, ears), what_is_wrong) == {}
+    assert in_each(each_at_each(None, ears, moments=HEARING), what_is_wrong) == {}
 
 
 @pytest.mark.parametrize(("voice", "ears"), BOTH, ids=lambda case: case.vendor)
 def test_where_voice_and_recogniser_fail_at_once_their_waits_are_no_longer_together(voice, ears):
-    assert in_each(each_at_each(voice, ears, happens=WAITED_FOR), what_is_wrong) == {}
+    assert in_each(each_at_each(voice, ears, happens=WAITED_FOR, moments=ANSWERING), what_is_wrong) == {}
 
 
 @pytest.mark.parametrize(("voice", "ears"), [(VOICES[2], EARS[0]), (VOICES[3], EARS[3])], ids=lambda case: case.vendor)
@@ -194,6 +214,9 @@ HEARING_FAULTS = {
 }  # fmt: skip
 
 
+FAILS = {"slow": "slow", "throttled": "busy"}
+
+
 def of_hearing(name):
     def happens(service):
         struck(FaultKind(f"hearing_{name.partition(' ')[0]}"), HEARING_FAULTS[name], service)
@@ -228,17 +251,46 @@ def test_where_nobody_else_speaks_the_language_the_call_ends_with_the_truth(voic
             return None
         return end.error, call.said, call.silence_s
 
-    assert in_each(each_at_each(voice, None, moments=SOME, language="de-DE"), wrong) == {}
+    calls = each_at_each(voice, None, moments=(Moment.BEFORE, Moment.SENTENCE), language="de-DE")
+    assert in_each(calls, wrong) == {}
 
 
 @pytest.mark.parametrize("ears", EARS, ids=lambda case: case.model)
 def test_where_nobody_else_understands_the_language_the_call_goes_on_or_ends_with_the_truth(ears):
-    """AssemblyAI says nothing of noise, and nothing when it hears nothing: that is known the second time, and until
-    then a callee is waited for as one who has only coughed."""
-    says_nothing_of_noise = ears.vendor == "assemblyai"
+    """The callee says again what was lost, twice at most."""
 
     def wrong(name, end, call):
-        is_silent = call.silence_s >= MOST_SILENCE_S and not (says_nothing_of_noise and "falls silent" in name)
-        return (end.error, call.heard, call.silence_s) if is_silent or not is_truth(end, call) else None
+        is_lasting = name.split(f" {call.moment}")[0] in LASTING
+        is_heard = is_lasting or call.heard == list(SAID)
+        if is_truth(end, call) and is_heard and call.silence_s < MOST_SILENCE_S and call.asked_again < MOST_LOST:
+            return None
+        return end.error, call.heard, call.silence_s, call.asked_again
 
-    assert in_each(each_at_each(None, ears, moments=SOME, language="de-DE"), wrong) == {}
+    moments = (Moment.BEFORE, Moment.BETWEEN, Moment.SENTENCE)
+    assert in_each(each_at_each(None, ears, moments=moments, language="de-DE"), wrong) == {}
+
+
+def test_words_that_a_recogniser_loses_once_are_said_again_and_the_call_goes_on():
+    def lost(ears, **options):
+        call = FaultyCall(None, ears, language="de-DE", **options)
+        call.at = {Moment.GREETING: falls_silent, Moment.BETWEEN: soon_speaks_again}
+        return call
+
+    def wrong(name, end, call):
+        came = end.error, call.heard, call.replaced, call.asked_again
+        return None if came == (None, list(SAID), [], 1) and call.silence_s < MOST_SILENCE_S else came
+
+    assert in_each({ears.model: partial(lost, ears) for ears in EARS}, wrong) == {}
+
+
+@pytest.mark.parametrize("kind", ["slow", "throttled"])
+def test_a_server_that_fails_again_and_again_is_asked_three_times_and_the_call_ends_with_the_truth(kind):
+    def struck_for_good(**options):
+        return made(None, EARS[3], Moment.BEFORE, of_hearing(kind), language="de-DE", **options)
+
+    def wrong(name, end, call):
+        is_told = [(one["reason"], one["by"]) for one in call.replaced] == [(FAILS[kind], None)]
+        is_end = end.error is not None and end.error.code == "speech_failed" and call.asked_again == MOST_LOST - 1
+        return None if is_told and is_end and call.silence_s < MOST_SILENCE_S else (end.error, call.replaced)
+
+    assert in_each({kind: struck_for_good}, wrong) == {}

@@ -1,4 +1,5 @@
-"""What is polite whoever the agent is: to wait for a callee who asks for a moment, and to say so when we need one."""
+"""What is polite whoever the agent is: to wait for a callee who asks for a moment, to say so when we need one, and to
+ask for words that were lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -48,6 +49,14 @@ class Courtesy:
                 heard = await listen()
             if heard.text and self.words.is_back(heard.text):
                 return replace(heard, back=True)
+        return heard
+
+    async def hear(self, listen: Callable[[], Awaitable[Heard]]) -> Heard:
+        """With the floor: what `listen` hears. Words that were lost are asked for again; a recogniser that loses them
+        again and again raises SpeechFailed in the end."""
+        while (heard := await listen()).lost:
+            self._listening.settle_reply()
+            await self._saying.speak(self.words.sorry, interruptible=True, asks=True)
         return heard
 
     async def _say(self, text: str) -> None:

@@ -259,9 +259,10 @@ class Dialogue:
         patience = replace(patience, pause_ms=round(until_silence_s * 1000))
 
         async def listen(no_reply_s: float = no_reply_s) -> Heard:
-            return await self._listening.listen(
-                patience=patience, no_reply_ms=round(no_reply_s * 1000), max_digits=max_digits, asked=asked
-            )
+            no_reply_ms = round(no_reply_s * 1000)
+            return await self._courtesy.hear(lambda: self._listening.listen(
+                patience=patience, no_reply_ms=no_reply_ms, max_digits=max_digits, asked=asked
+            ))  # fmt: skip
 
         self.picking_up.opening = None  # who listens first hears the hello
         async with self._verb():

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from outdial.background import Background
 from outdial.conversation.call_facts import CallEngines
@@ -13,38 +12,23 @@ from outdial.conversation.floor import Floor
 from outdial.conversation.hearing import Hearing
 from outdial.conversation.keypad import Keypad
 from outdial.conversation.opening import HeardSoFar
+from outdial.conversation.reply import Reply
 from outdial.conversation.second_opinion import SecondOpinion
 from outdial.conversation.transcript import ReplyTimes, Transcript
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.turns import TurnEvent, TurnState
 from outdial.conversation.utterance import Utterance
 from outdial.conversation.verb_results import Heard, SpeechFailed
+from outdial.speech.base import NotRecognised
 
 logger = logging.getLogger(__name__)
 
 LATE_CHECK_MS = 200   # while words are waited for, or whoever listens may have something to say
 LISTEN_ON_MS = 1000   # while listening, whether audio still comes is looked at this often
-GOES_ON_MS = 500      # who begins to speak so soon after our next words began, or …
-THOUGHT_MS = 1300     # … so soon after their own answer, goes on with it
 OWN_LEVEL_MS = 250    # of words tell how loud the callee is
 TAKEN_BACK = 2        # times in a row; who talks on and on over our words isn't answering
 FAINT_MS = 5000       # a faint voice that goes on for so long is a television's
 NO_ANSWER = Asked(is_answer=lambda text: False)  # nothing was asked: a faint voice has no reason to speak
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """Words the agent was given as an answer. The callee may not have finished."""
-
-    text: str
-    ended_ms: int
-    asked: Asked
-
-    def goes_on_at(self, start_ms: int, *, said_since_ms: int | None) -> bool:
-        """Whether what begins then still belongs to it; we have been speaking since, if at all."""
-        if said_since_ms is None or start_ms < said_since_ms:
-            return True
-        return start_ms <= max(said_since_ms + GOES_ON_MS, self.ended_ms + THOUGHT_MS)
 
 
 class Listening:
@@ -87,7 +71,8 @@ class Listening:
         self._wants_digits = 0
         self._said_before = ""  # of the reply that goes on
         self._taken_back = 0    # so often in a row
-        self._was_near = False  # what was heard last, words or not
+        self._was_near = False  # what was heard last, words or not, and …
+        self._is_lost = False   # … whether these won't be known
         self._attentive_since_ms = 0
         self.late_ms: int | None = None  # what takes so long to be recognised is told, once for each reply: …
         self.on_late: Callable[[], object] = lambda: None  # … to who has something said meanwhile
@@ -227,6 +212,8 @@ class Listening:
                 if text := await self._words():
                     whole = " ".join(filter(None, (self._said_before, text)))
                     return Heard(text=whole, doubtful=self._opinion.doubts(text))
+                if self._is_lost:
+                    return Heard(lost=True)
                 if self._was_near and not had_again:
                     silent_since_ms, had_again = self._now_ms(), True  # a cough; the callee gets the time again
                 continue
@@ -262,10 +249,11 @@ class Listening:
         return keys
 
     async def _words(self) -> str:
-        """What the callee said since the agent last spoke; "" for noise."""
+        """What the callee said since the agent last spoke; "" for noise, and where nothing is known of it. Raises
+        SpeechFailed."""
         decided_ms = self._now_ms()
         words, waited_ms = [], 0
-        self._was_near = False
+        self._was_near = self._is_lost = False
         while self._spoken:
             utterance, recognition = self._spoken.pop(0)
             self._was_near |= not self.hearing.near.is_faint(utterance.level_dbfs)
@@ -275,13 +263,14 @@ class Listening:
                 await self._floor.wait_for(recognition, timeout_ms=LATE_CHECK_MS)
             text = recognition.result()
             waited_ms = max(waited_ms, utterance.waited_ms)
-            if text is None:
+            if text is None and not utterance.is_lost:
                 raise SpeechFailed
-            if not self._is_far_off(utterance, text):
+            self._is_lost |= text is None and self._was_near
+            if text and not self._is_far_off(utterance, text):
                 words.append(text)
         now_ms = self._now_ms()
         decided_ms = min(decided_ms, utterance.end_ms + utterance.enough_ms)  # from there on only words were waited for
-        text = " ".join(filter(None, words))
+        text = " ".join(words)
         self.answered = ReplyTimes(
             ended_ms=utterance.end_ms, decided_ms=decided_ms, recognised_ms=now_ms, waited_ms=waited_ms,
             second_opinion_ms=self._opinion.took_ms(text),
@@ -335,6 +324,10 @@ class Listening:
         """The words of an utterance, also written into the transcript; None when recognition failed."""
         try:
             text = await utterance.text()
+        except NotRecognised:
+            logger.warning("Speech recognition lost words", extra={"call_id": self._call_id})
+            self.on_words(utterance, "")
+            return None
         except Exception:
             logger.exception("Speech recognition failed", extra={"call_id": self._call_id})
             self.on_words(utterance, "")

@@ -99,7 +99,7 @@ class LiveCall(Protocol):
         for.
         With `max_digits` > 0 returns as soon as that many digits came, or `#`, or 2 s after the last one; digits
         pressed before count. Speech that interrupted the last `say`, or came after it, counts too.
-        Raises SpeechFailed when it could not be recognised.
+        Whose words were lost is asked to say them again. Raises SpeechFailed when nothing is recognised any more.
         """
         ...
 

@@ -61,6 +61,7 @@ class TurnWords(Protocol):
     of_course: str     # said to who asks us to wait, and …
     still_there: str   # … when they have been away for long
     one_moment: str    # said while the agent takes its time
+    sorry: str         # said when the callee's words were lost
 
     def is_open_ending(self, text: str, asked: Asked) -> bool:
         """Whether who said this is bound to go on: "my number is", "on, um", fewer digits than were asked for."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from outdial.conversation.quiet import Quiet
 from outdial.conversation.stopping import retrieve
 from outdial.media.g711 import rms
-from outdial.speech.base import Recognition
+from outdial.speech.base import NotRecognised, Recognition
 
 ECHO_WINDOWS = 4         # of 32 ms
 FIRST_PARTIAL_MS = 1000  # of speech; the next when it has grown by …
@@ -45,6 +45,12 @@ class Utterance:
         if task is None or not task.done() or task.cancelled():
             return None
         return "" if task.exception() else task.result()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its words won't be known, and those of the next one may be."""
+        task = self._text
+        return task is not None and task.done() and not task.cancelled() and isinstance(task.exception(), NotRecognised)
 
     @property
     def is_being_recognised(self) -> bool:

@@ -22,13 +22,15 @@ class Said:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
     """What the callee said or pressed; `silent` when neither came in time. `back`: it had asked for a moment, and is
-    there again without an answer: ask once more. `doubtful`: the words may as well have been another answer."""
+    there again without an answer: ask once more. `doubtful`: the words may as well have been another answer. `lost`:
+    it said something that won't be known, which agents aren't told: it is asked to say that again."""
 
     text: str = ""
     digits: str = ""
     silent: bool = False
     back: bool = False
     doubtful: bool = False
+    lost: bool = False
 
 
 class Thought:

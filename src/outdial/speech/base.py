@@ -13,6 +13,10 @@ class SpeechUnavailable(RuntimeError):
     """The engine isn't installed or has no model on this platform; the message says what to do."""
 
 
+class NotRecognised(RuntimeError):
+    """What was said in an utterance won't be known; of the next one it may be."""
+
+
 class Recognition(Protocol):
     """One utterance being recognised. Not for use by two tasks at once."""
 
@@ -23,7 +27,7 @@ class Recognition(Protocol):
         ...
 
     async def text(self) -> str:
-        """What was said in everything fed so far ("" when nothing was understood).
+        """What was said in everything fed so far ("" when nothing was understood). Raises NotRecognised.
 
         May be called again after more audio was fed: a caller that guesses that an utterance has ended
         can be wrong.

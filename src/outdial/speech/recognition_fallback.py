@@ -2,6 +2,9 @@
 
 It is given every utterance, too, and asked only when the vendor hasn't said in time what it was. A vendor that is late
 twice in a row is asked no more in this call, and one that is lost at once: each further wait is silence.
+
+Where no engine of the process knows the language, words that the vendor doesn't tell are lost: the callee is asked to
+say them again. One that loses them three times in a row hears nobody any more, and the call ends.
 """
 
 import asyncio
@@ -12,6 +15,7 @@ from typing import Protocol, runtime_checkable
 from outdial.media.frames import BYTES_PER_MS
 from outdial.speech.base import (
     CallRecognition,
+    NotRecognised,
     Recognition,
     SpeechToText,
     SpeechUnavailable,
@@ -19,9 +23,10 @@ from outdial.speech.base import (
 )
 from outdial.speech.wire.failures import Fault, VendorFailed
 
-MOST_LATE = 2
-ALONE_S = 2.5      # for the words of an utterance, where nobody else could be asked
-WORDS_MS = 800     # of audio, with the silence around it: a cough is shorter
+MOST_LATE = 2      # times in a row, where somebody else can be asked, and …
+MOST_LOST = 3      # … where nobody can: the callee has said it three times
+ALONE_S = 2.5      # for the words of an utterance, then
+WORDS_MS = 700     # of audio, with the silence around it: most coughs are shorter
 MOST_DELAYS = 500  # of a call are remembered
 
 Tell = Callable[[VendorFailed, bool], object]  # why, and whether the process's engine takes over
@@ -39,6 +44,11 @@ class VendorCall(CallRecognition, Protocol):
     """A vendor's, whose recognitions raise VendorFailed."""
 
     within_s: float  # for the words of an utterance, from when they are asked for
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has failed for good: whatever it is asked, it raises at once."""
+        ...
 
     @property
     def tells_silence(self) -> bool:
@@ -78,7 +88,7 @@ class CallRecognitionWithFallback:
             self._first.within_s = ALONE_S
         self._own = own
         self._tell = tell
-        self._late = 0  # times in a row
+        self._late = 0  # times in a row; lost, where nobody else can be asked
         self.delays_ms: list[int] = []  # of the words of each utterance, from when they were asked for
         self._heard_ms = 0   # on the call's clock
         self._quiet_ms: int | None = None  # … since when the callee was, as far as anybody has asked
@@ -124,17 +134,24 @@ class CallRecognitionWithFallback:
     def tells_silence(self) -> bool:
         return self._first.tells_silence
 
-    def failed(self, failure: VendorFailed, *, for_good: bool = False) -> None:
-        """`for_good`: also if it is the first time that it is late."""
-        self._late += MOST_LATE if for_good else 1
-        if not self.is_replaced and (failure.fault is not Fault.SLOW or self._late >= MOST_LATE):
+    def may_pass(self, failure: VendorFailed) -> bool:
+        """Whether it is asked again in this call, unless that happens too often in a row."""
+        if self._own is not None:
+            return failure.fault is Fault.SLOW
+        return failure.fault.may_pass and not self._first.is_over
+
+    def failed(self, failure: VendorFailed) -> None:
+        self._late += 1
+        is_often = self._late >= (MOST_LOST if self._own is None else MOST_LATE)
+        if not self.is_replaced and (is_often or not self.may_pass(failure)):
             self.is_replaced = True
             self._first.leave()
             self._tell(failure, self._own is not None)
 
 
 class _WithFallback:
-    """An utterance. `text` raises SpeechUnavailable where nobody can say what it was."""
+    """An utterance. `text` raises SpeechUnavailable where nobody can say any more what is said, and NotRecognised where
+    nobody can say it of this one."""
 
     def __init__(self, call: CallRecognitionWithFallback, first: Recognition, own: Recognition | None) -> None:
         self.waited_ms = 0
@@ -162,7 +179,7 @@ class _WithFallback:
         return await self._by_own()
 
     async def _after(self, failure: VendorFailed) -> str:
-        if failure.fault is not Fault.SLOW:
+        if not self._call.may_pass(failure):
             self._call.failed(failure)
             return await self._by_own()
         if self._own is None:
@@ -173,14 +190,16 @@ class _WithFallback:
         return text
 
     async def _as_far_as_it_came(self, failure: VendorFailed) -> str:
-        """"" may be noise, of which some vendors tell nothing: those have to be late twice in a row. An agent that went
-        on with one that hears nothing would let the callee talk to nobody."""
+        """No words may be noise, of which some vendors tell nothing: a cough is taken for that. Who has spoken for
+        longer is asked to say it again: nobody talks to an agent that hears nothing."""
         text = await self._first.partial() or ""
-        if not text and self._fed_bytes >= WORDS_MS * BYTES_PER_MS:
-            self._call.failed(failure, for_good=self._call.tells_silence)
-            if self._call.is_replaced:
-                raise _nobody()
-        return text
+        is_cough = not self._call.tells_silence and self._fed_bytes < WORDS_MS * BYTES_PER_MS
+        if text or is_cough:
+            return text
+        self._call.failed(failure)
+        if self._call.is_replaced:
+            raise _nobody()
+        raise NotRecognised("the vendor's recognition told no words in time")
 
     async def _by_own(self) -> str:
         if self._own is None:

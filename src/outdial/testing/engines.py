@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from outdial.media.frames import FRAME_BYTES, FRAME_MS
+from outdial.speech.base import NotRecognised
 
 MS_PER_CHAR = 60  # how fast everybody speaks here
 WINDOW_BYTES = 512
@@ -109,6 +110,7 @@ class Recogniser:
     words: dict[int, str] = field(default_factory=dict)
     takes_s: float = 0.1
     fails: bool = False
+    loses: bool = False  # the words of what is said just now
     waits_ms: int = 0  # what each waits for others before
     running: int = 0
     started: int = 0
@@ -146,6 +148,8 @@ class Recognised:
             await asyncio.sleep(engine.waits_ms / 1000 + engine.takes_s)
             if engine.fails:
                 raise EngineBroke
+            if engine.loses:
+                raise NotRecognised("no words in time")
         finally:
             engine.running -= 1
             self._busy = False

@@ -34,13 +34,14 @@ MAX_HELLO_WORDS = 6     # "hello, this is Jane Miller speaking"
 
 class TurnPhrases:
     """`of_course` is said to who asks us to wait, `still_there` when they have been away for long, `one_moment` while
-    the agent takes its time."""
+    the agent takes its time, `sorry` when the callee's words were lost."""
 
     def __init__(self, language: Language) -> None:
         self._language = language
         self.of_course = language.texts["of_course"]
         self.still_there = language.texts["still_there"]
         self.one_moment = language.texts["one_moment"]
+        self.sorry = language.texts["sorry"]
 
     def is_open_ending(self, text: str, asked: Asked) -> bool:
         """Whether who said this is bound to go on: "my number is", "on, um", fewer digits than were asked for."""

@@ -72,6 +72,10 @@ class TranscribedCall:
     def told(self, quiet_since_ms: int) -> TurnTold | None:
         return None
 
+    @property
+    def is_over(self) -> bool:
+        return self._refusal is not None
+
     def used(self) -> RecognitionUse:
         return RecognitionUse(audio_ms=self._sent_ms, open_ms=self._sent_ms)
 

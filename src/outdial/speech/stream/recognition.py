@@ -72,6 +72,10 @@ class StreamedCall:
     # -- CallRecognition
 
     @property
+    def is_over(self) -> bool:
+        return self._failure is not None
+
+    @property
     def tells_silence(self) -> bool:
         """See recognition_fallback.VendorCall: who isn't connected to has told nothing of anything."""
         return self._open is None or not self._open.codec.settles_ms
