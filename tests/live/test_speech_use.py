@@ -133,6 +133,7 @@ class VendorsCall(ByUtterance):
     within_s = 1.0
     tells_silence = True
     is_over = False
+    gives_up = True
 
     def recognition(self, since_ms):
         return Failing()

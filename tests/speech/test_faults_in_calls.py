@@ -44,13 +44,13 @@ def falls_silent(service):
         wire.is_silent = True
 
 
-def soon_speaks_again(service):
-    def speaks():
-        service.is_silent = False
+def soon_works_again(service):
+    def works():
+        service.is_silent, service.becomes = False, Becomes.WORKS
         for wire in service.open():
             wire.is_silent = False
 
-    asyncio.get_running_loop().call_later(3.0, speaks)
+    asyncio.get_running_loop().call_later(3.0, works)
 
 
 def becomes(what, service):
@@ -270,10 +270,11 @@ def test_where_nobody_else_understands_the_language_the_call_goes_on_or_ends_wit
     assert in_each(each_at_each(None, ears, moments=moments, language="de-DE"), wrong) == {}
 
 
-def test_words_that_a_recogniser_loses_once_are_said_again_and_the_call_goes_on():
+@pytest.mark.parametrize("does", [falls_silent, HAPPENS[Becomes.REFUSES_CONNECTIONS]], ids=["silent", "away"])
+def test_words_that_a_recogniser_loses_once_are_said_again_and_the_call_goes_on(does):
     def lost(ears, **options):
         call = FaultyCall(None, ears, language="de-DE", **options)
-        call.at = {Moment.GREETING: falls_silent, Moment.BETWEEN: soon_speaks_again}
+        call.at = {Moment.GREETING: does, Moment.BETWEEN: soon_works_again}
         return call
 
     def wrong(name, end, call):

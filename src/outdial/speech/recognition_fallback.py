@@ -44,6 +44,7 @@ class VendorCall(CallRecognition, Protocol):
     """A vendor's, whose recognitions raise VendorFailed."""
 
     within_s: float  # for the words of an utterance, from when they are asked for
+    gives_up: bool   # where it can't be connected to: else it is tried again and again
 
     @property
     def is_over(self) -> bool:
@@ -85,7 +86,7 @@ class CallRecognitionWithFallback:
         self.is_replaced = False
         self._first = engine.call()
         if own is None:
-            self._first.within_s = ALONE_S
+            self._first.within_s, self._first.gives_up = ALONE_S, False
         self._own = own
         self._tell = tell
         self._late = 0  # times in a row; lost, where nobody else can be asked

@@ -52,6 +52,7 @@ class TranscribedCall:
         self.name = name
         self.changed: Callable[[], object] = lambda: None
         self.within_s = WITHIN_S
+        self.gives_up = True  # each utterance is a request of its own
         self.tells_silence = True
         self._access = access
         self._form = form

@@ -32,6 +32,7 @@ UNHEARD_MS = 500      # of audio that the vendor hasn't said anything about
 KEPT_FRAMES = 750     # 15 s, to be sent again
 BACKLOG_MS = 2000     # of it, where nobody is speaking
 MOST_LOST, LOST_WITHIN_S = 3, 30.0
+PAUSE_S = 1.0         # until it is tried again, where nobody else could be asked
 CHECK_S, AFTER_OPEN_S = 5.0, 0.3
 
 
@@ -49,6 +50,8 @@ class StreamedCall:
         self.name = name
         self.changed: Callable[[], object] = lambda: None
         self.within_s = WITHIN_S
+        self.gives_up = True
+        self._again_at = 0.0
         self._used: list[Listener] = []  # every connection that was open
         self._codec = codec
         self._connection = Connection(open_wire, endpoint, self._listener)
@@ -86,7 +89,7 @@ class StreamedCall:
         self._kept.append((at_ms, mulaw))
         if self._open is not None:
             self._open.audio(mulaw, at_ms)
-        elif self._connecting is None and self._failure is None:
+        elif self._connecting is None and self._failure is None and self._loop.time() >= self._again_at:
             self._connect()
 
     def recognition(self, since_ms: int) -> "StreamedRecognition":
@@ -209,11 +212,11 @@ class StreamedCall:
         try:
             wire = await self._connection.wire()
         except VendorFailed as failure:
-            self._fail(failure)
+            self._is_away(failure)
             return
         except Exception:  # of the database, which has the key
             logger.exception("Speech vendor not reached")
-            self._fail(VendorFailed(Fault.UNREACHABLE))
+            self._is_away(VendorFailed(Fault.UNREACHABLE))
             return
         finally:
             self._connecting = None
@@ -272,10 +275,16 @@ class StreamedCall:
         is_often = len(self._lost_at) == MOST_LOST and now - self._lost_at[0] <= LOST_WITHIN_S
         self._lost_at.append(now)
         if is_often or not failure.fault.may_pass:
-            self._fail(failure)
+            self._is_away(failure)
         elif self._connecting is None and failure.fault is not Fault.IDLE:
             self._connect()  # after an idle one it is time when audio comes again
         self._wake()
+
+    def _is_away(self, failure: VendorFailed) -> None:
+        if self.gives_up or not failure.fault.may_pass:
+            self._fail(failure)
+        else:
+            self._again_at = self._loop.time() + PAUSE_S
 
     def _fail(self, failure: VendorFailed) -> None:
         if self._failure is None:
