@@ -310,3 +310,20 @@ async def test_who_picks_up_and_wants_no_more_calls_is_asked_nothing():
 async def test_any_other_hello_is_none_of_the_scripts_business():
     call = await hold(REMINDER, "Yes.", hello="No, not again. Who is this?")
     assert call.said[:2] == ["Hello, this is Riverside Dental. We have an appointment for you tomorrow.", QUESTION]
+
+
+@pytest.mark.parametrize(
+    ("language", "of", "said", "heard_again"),
+    [
+        ("de", "date", "am fünften März zweitausendachtundzwanzig",
+         "Ich habe Sonntag, den fünften März 2028. Ist das richtig?"),
+        ("de", "amount", "zwölf Euro fünfzig", "Ich habe 12,50. Ist das richtig?"),
+        ("fr", "date", "le premier mai deux mille vingt-huit", "J'ai noté lundi 1er mai 2028. Est-ce exact ?"),
+        ("es", "amount", "doscientos cincuenta euros", "Tengo 250. ¿Es correcto?"),
+    ],
+)  # fmt: skip
+async def test_a_value_is_read_back_in_the_language_of_the_script(language, of, said, heard_again):
+    source = f"\n    agent: {{language: {language}}}{typed(of)}"
+    yes = {"de": "Ja.", "fr": "Oui.", "es": "Sí."}[language]
+    call = await hold(source, said, yes)
+    assert call.said[1:] == [heard_again, "Thank you."]

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 
 from outdial.agents.script.model import Answer, Ask
 from outdial.agents.script.replies import Replies
-from outdial.conversation.understanding.answer_type import AnswerType, TypeName, Value, is_begun
+from outdial.conversation.understanding.answer_type import Value, is_begun
 from outdial.conversation.understanding.corrections import corrected
 from outdial.conversation.understanding.meaning import Kind
+from outdial.conversation.understanding.said_back import said_back
 from outdial.conversation.verb_results import Heard
 
 WORDS = "_words"  # behind a variable's name: what was said for its value
 MORE_S = 3.0      # for the next digits of a number that isn't whole yet
 MAX_PARTS = 6     # that a number is said in
 MAX_READ_BACK = 3
-GROUP = 3         # digits that are said in one breath
-NORTH_AMERICAN = 11  # digits of a number with its country code
 
 Say = Callable[[str], Awaitable[object]]
 Listen = Callable[[float, Ask | None], Awaitable[Heard]]  # for so many seconds, also to the keys that answer it
@@ -33,7 +32,8 @@ class TypedAnswers:
             return heard
         language = self.replies.language
         for _ in range(MAX_PARTS):
-            if heard.digits or heard.silent or not is_begun(language.utterance(heard.text), ask.type, language):
+            said, country = language.utterance(heard.text), self.replies.country
+            if heard.digits or heard.silent or not is_begun(said, ask.type, country, language):
                 break
             more = await self.listen(MORE_S, ask)
             if more.digits:
@@ -49,7 +49,8 @@ class TypedAnswers:
         assert ask.type is not None
         silent = 0
         for _ in range(MAX_READ_BACK):
-            await self.say(self.replies.words("read_back").format(value=spoken_value(value, ask.type)))
+            as_said = said_back(value, ask.type, self.replies.language)
+            await self.say(self.replies.words("read_back").format(value=as_said))
             heard = await self.listen(ask.wait_s, ask)
             if heard.silent or not (heard.text.strip() or heard.digits):
                 silent += 1
@@ -73,28 +74,6 @@ class TypedAnswers:
         if reply.kind in (Kind.YES, Kind.NO) and not reply.is_doubtful:
             return reply.kind is Kind.YES, value
         return None, value
-
-
-def spoken_value(value: Value, of: AnswerType) -> str:
-    """As it is read back."""
-    match of.name:
-        case TypeName.PHONE | TypeName.DIGITS:
-            return _in_groups(str(value))
-        case TypeName.AMOUNT:
-            return str(value).removesuffix(".00")
-    return str(value)
-
-
-def _in_groups(number: str) -> str:
-    """Digit by digit, with pauses: "2 0 2, 5 5 5, 0 1 2 3"."""
-    digits = number.lstrip("+")
-    if number.startswith("+1") and len(digits) == NORTH_AMERICAN:
-        digits = digits[1:]
-    over = len(digits) % GROUP
-    last = GROUP + 1 if over == 1 and len(digits) > GROUP else over  # nobody says the last one alone
-    first = digits[: len(digits) - last]
-    groups = [first[start : start + GROUP] for start in range(0, len(first), GROUP)] + [digits[len(first) :]]
-    return ", ".join(" ".join(group) for group in groups if group)
 
 
 def noted_value(answer: Answer | None, heard: Heard, value: Value | None) -> Value:

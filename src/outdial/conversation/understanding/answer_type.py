@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 
 import phonenumbers
 
 from outdial.conversation.understanding.amounts import amount_in
 from outdial.conversation.understanding.dates import date_in
-from outdial.conversation.understanding.digits import TEN, digits_in, fitting
+from outdial.conversation.understanding.digits import TEN, digits_in, fitting, says_plus
 from outdial.conversation.understanding.language import Language
 from outdial.conversation.understanding.numbers import the_number
 from outdial.conversation.understanding.spelling import email_in, name_in
@@ -105,7 +106,8 @@ def value_in(text: str, said: Utterance, of: AnswerType, around: Around, languag
     """The value that was said; None when there is none, or not a whole one."""
     match of.name:
         case TypeName.PHONE:
-            return phone_number(digits_in(said, language, range(7, PHONE_DIGITS + 1)), around.country, "+" in text)
+            international = "+" in text or says_plus(said, language)
+            return phone_number(digits_in(said, language, range(7, PHONE_DIGITS + 1)), around.country, international)
         case TypeName.DIGITS:
             return fitting(digits_in(said, language, _lengths(of)), of.least, of.most) or None
         case TypeName.NUMBER:
@@ -146,12 +148,25 @@ def is_north_american(country: str) -> bool:
     return bool(phonenumbers.country_code_for_region(country) == 1)
 
 
-def is_begun(said: Utterance, of: AnswerType, language: Language) -> bool:
+def is_begun(said: Utterance, of: AnswerType, country: str, language: Language) -> bool:
     """Whether this are some of the digits that were asked for, and more may come."""
     if not of.is_of_digits:
         return False
-    least = TEN if of.name is TypeName.PHONE else of.least
-    return least is not None and 0 < len(digits_in(said, language)) < least
+    digits = digits_in(said, language)
+    if of.name is TypeName.PHONE:
+        return 0 < len(digits) < min(TEN, _longest_number(country))
+    return of.least is not None and 0 < len(digits) < of.least
+
+
+@cache
+def _longest_number(country: str) -> int:
+    """Digits of the longest number one may have there, as it is dialled inside: nine in Spain."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
+    if metadata is None:
+        return PHONE_DIGITS
+    kinds = (metadata.fixed_line, metadata.mobile)
+    longest = max((length for kind in kinds if kind for length in kind.possible_length), default=PHONE_DIGITS)
+    return len(metadata.national_prefix or "") + longest
 
 
 def phone_number(digits: str, country: str, international: bool) -> str | None:

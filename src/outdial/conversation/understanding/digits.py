@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from outdial.conversation.understanding.language import Language
-from outdial.conversation.understanding.numbers import NumberWords, number_words
+from outdial.conversation.understanding.numbers import NumberWords, number_words, whole_at
 from outdial.conversation.understanding.phrase_book import Words
 from outdial.conversation.understanding.reading import around_repairs
 from outdial.conversation.understanding.utterance import Utterance
@@ -51,14 +51,22 @@ def fitting(digits: str, least: int | None, most: int | None) -> str:
 
 def digits_in(said: Utterance, language: Language, lengths: range | None = None) -> str:
     """The digits that were asked for: all that were said, or the run of a length in `lengths`; "" for none."""
-    kept = _without_unwanted(said, number_words(language))
+    numbers = number_words(language)
+    kept = _without_unwanted(said, numbers)
     runs = digit_runs(kept, language)
+    runs = [run for run in runs if run.end - run.start > 1 or kept.words[run.start] not in numbers.articles] or runs
     runs = next((after for _, after in around_repairs(kept, language, runs)), runs)
     whole = [run.digits for run in runs if lengths and len(run.digits) in lengths]
     together = "".join(run.digits for run in runs)
     if lengths and len(together) in lengths:
         return together
     return whole[-1] if whole else together
+
+
+def says_plus(said: Utterance, language: Language) -> bool:
+    """Whether the first digits have the "plus" of an international number before them."""
+    first = next(iter(digit_runs(said, language)), None)
+    return first is not None and first.start > 0 and said.words[first.start - 1] in number_words(language).plus
 
 
 def digit_runs(said: Utterance, language: Language) -> list[Run]:
@@ -112,11 +120,15 @@ def _piece(said: Utterance, place: int, numbers: NumberWords, *, begun: bool) ->
     word = words[place]
     if _NUMERAL.fullmatch(word):
         return re.sub(r"\D", "", word), place + 1
-    if word in numbers.times and place + 1 < len(words):
-        digit = _digit(words, place + 1, numbers)
-        return (digit * numbers.times[word], place + 2) if digit else None
+    for phrase, times in numbers.times.items():
+        end = place + len(phrase)
+        if words[place:end] == phrase and end < len(words) and (digit := _digit(words, end, numbers)):
+            return digit * times, end + 1
     if word in numbers.only_in_runs or word in numbers.homophones:
         return _only_in_run(said, place, numbers, begun=begun)
+    if numbers.runs_on:
+        whole = whole_at(words, place, numbers, among_digits=True)
+        return (str(whole.value), whole.end) if whole else None
     if word in numbers.one and place + 1 < len(words) and words[place + 1] in numbers.scales:
         return _scaled(words, 1, place + 1, numbers)
     if found := numbers.small_at(words, place):
@@ -142,7 +154,7 @@ def _only_in_run(said: Utterance, place: int, numbers: NumberWords, *, begun: bo
     follows = (
         place + 1 < len(words)
         and said.clauses[place + 1] == said.clauses[place]
-        and (bool(_digit(words, place + 1, numbers)) or words[place + 1] in numbers.times)
+        and (bool(_digit(words, place + 1, numbers)) or words[place + 1 : place + 2] in numbers.times)
     )
     last = place + 1 == len(words)
     counts = (begun and (follows or last)) or (word in numbers.only_in_runs and (follows or begun))

@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, cast
 
+from outdial.conversation.understanding.joined_numbers import JoinedNumbers
 from outdial.conversation.understanding.near_spelling import NearSpelling
 from outdial.conversation.understanding.phrase_book import PhraseBook, Words
 from outdial.conversation.understanding.utterance import Utterance, read_words, without_accents
@@ -18,28 +19,32 @@ MEANINGS = (
     "yes", "condition", "wrong_number", "not_here", "no_at_end", "yes_at_end", "wait_at_end",
 )  # fmt: skip
 AT_END = "_at_end"  # of a kind: its phrases count where a clause ends behind them
-ALONE = ("yes_alone", "yes_weak", "repeat_alone")  # count when nothing else is said
+ALONE = ("yes_alone", "yes_weak", "no_alone", "repeat_alone")  # count when nothing else is said
 IN_PLACE = (
     "question", "not_question", "do_not_call", "do_not_call_limit", "not_do_not_call", "do_not_call_goes_on", "naming",
     "hello", "around_hello", "listening", "wants_floor", "back", "open_phrase", "repair", "asks_who", "identity",
 )  # fmt: skip
+ACCENTED = ("texts", "read_back", "letters")  # sections that keep their accents and capitals
 
 
 class Language:
-    """`texts` are what Outdial says by itself in it, by their names."""
+    """`texts` are what Outdial says by itself in it, by their names; `read_back` how it says values (said_back.py)."""
 
     def __init__(self, tag: str, data: Mapping[str, Any]) -> None:
         self.tag = tag
         self.texts: Mapping[str, str] = data["texts"]
+        self.read_back: Mapping[str, Any] = data.get("read_back", {})
         self.data = data
         self._contractions = cast(dict[str, str], data.get("contractions", {}))
         self._endings = tuple(cast(dict[str, str], data.get("endings", {})).items())
         self._prefixes = tuple(cast(dict[str, str], data.get("prefixes", {})).items())
+        self.joined_numbers = JoinedNumbers(data.get("numbers", {}))
         words = data.get("words", {})
         self.fillers = frozenset(listed(words.get("fillers", "")))
         self.negations = frozenset(listed(words.get("negations", "")))
         self.noes = frozenset(listed(words.get("noes", "")))
         self.denials = self.negations - self.noes  # a "no" of its own denies nothing: "no, Friday", "no stop calling"
+        self.no_denies = bool(words.get("no_denies", False))  # … but where there is no other "not"
         self.plain_yes = frozenset(listed(words.get("plain_yes", "")))
         self.hearing = frozenset(listed(words.get("hearing", "")))
         self.own_need = frozenset(listed(words.get("own_need", "")))
@@ -72,7 +77,7 @@ class Language:
         return book
 
     def _utterance(self, text: str) -> Utterance:
-        return read_words(text, self._written_out)
+        return read_words(self.joined_numbers.together(text), self._written_out)
 
     def plain(self, phrase: str) -> Words:
         """A phrase's words, as an utterance has them; "*" stays."""
@@ -94,7 +99,7 @@ class Language:
         for prefix, full in self._prefixes:
             if word.startswith(prefix) and len(word) > len(prefix):
                 return full + word.removeprefix(prefix)
-        return word.replace("'", "")
+        return self.joined_numbers.apart(word.replace("'", ""))
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -123,6 +128,17 @@ def known_languages() -> tuple[str, ...]:
 @cache
 def _read(tag: str) -> Language:
     file = files("outdial.conversation.understanding").joinpath("languages", f"{tag}.toml")
-    written = file.read_text(encoding="utf-8")
-    data = tomllib.loads(without_accents(written).casefold())  # as utterances are
-    return Language(tag, {**data, "texts": tomllib.loads(written)["texts"]})
+    data = tomllib.loads(file.read_text(encoding="utf-8"))
+    return Language(tag, {name: part if name in ACCENTED else _as_said(part) for name, part in data.items()})
+
+
+def _as_said(part: Any) -> Any:
+    """Without accents and capitals, as utterances are."""
+    match part:
+        case str():
+            return without_accents(part).casefold()
+        case list():
+            return [_as_said(each) for each in part]
+        case dict():
+            return {_as_said(name): _as_said(each) for name, each in part.items()}
+    return part

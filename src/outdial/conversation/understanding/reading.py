@@ -86,6 +86,21 @@ def denial(said: Utterance, language: Language, nots: tuple[int, ...], start: in
     return start
 
 
+def is_taken_back(said: Utterance, start: int, language: Language) -> bool:
+    """Whether a "not" is right before `start`: "not Friday"."""
+    if start == 0:
+        return False
+    return said.words[start - 1] in language.denials or _no_denies(said, start - 1, language)
+
+
+def _no_denies(said: Utterance, place: int, language: Language) -> bool:
+    """Of "siete, no once" the second is denied, of "siete, no, once" the first: where "no" is the only "not"."""
+    if not language.no_denies or said.words[place] not in language.noes or place + 1 >= len(said.words):
+        return False
+    alone = said.clauses[0] == said.clauses[-1]  # without a comma nobody can tell
+    return not alone and said.begins_clause(place) and not said.begins_clause(place + 1)
+
+
 class Placed(Protocol):
     """What `words[start:end]` of an utterance say."""
 
@@ -103,6 +118,8 @@ def around_repairs(said: Utterance, language: Language, found: Sequence[P]) -> I
     """What of `found` is before and behind each "no, sorry" that has some on both sides, the last of them first: who
     takes a word back means the later one."""
     for repair in sorted(language.in_place["repair"].find(said.words), key=lambda one: (-one.end, one.start)):
+        if _no_denies(said, repair.start, language):
+            continue
         before = [one for one in found if one.end <= repair.start]
         after = [one for one in found if one.start >= repair.end]
         if before and after:

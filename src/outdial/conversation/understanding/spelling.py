@@ -7,6 +7,7 @@ from functools import cache
 from outdial.conversation.understanding.language import Language
 from outdial.conversation.understanding.numbers import number_words
 from outdial.conversation.understanding.phrase_book import PhraseBook, Words
+from outdial.conversation.understanding.utterance import without_accents
 
 MANY = 4        # … also when most of them could be words: "em ay double u en"
 FEWEST = 3      # letters in a row that are a spelled word
@@ -18,14 +19,17 @@ _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*|[@._+-]")
 
 
 class SpellingWords:
-    """From the section [spelling] of a language's file."""
+    """From the sections [spelling] and [letters] of a language's file; the latter have their accents, as "eñe" isn't
+    "ene". `ascii` is how other letters are written in an address."""
 
     def __init__(self, language: Language) -> None:
-        data = language.data.get("spelling", {})
+        data, accented = language.data.get("spelling", {}), language.data.get("letters", {})
         self.as_in = [tuple(phrase.split()) for phrase in data.get("as_in", ())]
-        self.letters: dict[str, str] = data.get("letters", {})  # "double u", "bee"
+        self.letters: dict[str, str] = accented.get("names", {})  # "double u", "bee"
         self.alphabet: dict[str, str] = data.get("alphabet", {})  # "bravo"
-        self.times: dict[str, int] = number_words(language).times
+        self.ascii: dict[str, str] = accented.get("ascii", {})
+        times = {phrase[0]: value for phrase, value in number_words(language).times.items() if len(phrase) == 1}
+        self.times: dict[str, int] = times | data.get("times", {})
         self.signs: dict[str, str] = data.get("signs", {})
         self.before_name = PhraseBook({}, language.plain)
         self.before_name.add("before", data.get("before_name", ()))
@@ -34,6 +38,7 @@ class SpellingWords:
         self.before_email = frozenset(data.get("before_email", "").split())
         self.no_name = frozenset(data.get("no_name", "").split()) | language.negations
         self.titles = frozenset(data.get("titles", ()))
+        self.particles = frozenset(data.get("particles", "").split())  # "de la", "von": small in a name
         self.longest = max((len(key.split()) for key in (*self.letters, *self.signs)), default=1)
 
 
@@ -75,7 +80,8 @@ def letter_at(words: Words, place: int, spelling: SpellingWords) -> Letter | Non
     """The letter at `place`, with what explains it ("as in bravo")."""
     if place >= len(words):
         return None
-    if words[place] in spelling.times and (doubled := letter_at(words, place + 1, spelling)):
+    behind = place + 2 if words[place + 1 : place + 2] == ("-",) else place + 1  # "doppel-l"
+    if words[place] in spelling.times and (doubled := letter_at(words, behind, spelling)):
         if (named := _named(words, place, spelling)) is None:
             return Letter(doubled.text * spelling.times[words[place]], doubled.end, doubled.sure)
     else:
@@ -86,9 +92,16 @@ def letter_at(words: Words, place: int, spelling: SpellingWords) -> Letter | Non
         return None
     for phrase in spelling.as_in:
         end = named.end + len(phrase)
-        if words[named.end : end] == phrase and end < len(words):
+        if words[named.end : end] == phrase and end < len(words) and not _are_letters(words, end, phrase, spelling):
             return Letter(words[end][0], end + 1, sure=True)  # the word is understood better than the letter
     return named
+
+
+def _are_letters(words: Words, end: int, phrase: Words, spelling: SpellingWords) -> bool:
+    """Whether what looks like "as in" is the next letter: in "a de e" the "de" is a d, in "a de Ávila" it isn't."""
+    if " ".join(phrase) not in spelling.letters:
+        return False
+    return len(words[end]) == 1 or _named(words, end, spelling) is not None
 
 
 def _named(words: Words, place: int, spelling: SpellingWords) -> Letter | None:
@@ -96,8 +109,8 @@ def _named(words: Words, place: int, spelling: SpellingWords) -> Letter | None:
         key = " ".join(words[place : place + length])
         if len(words[place : place + length]) == length and key in spelling.letters:
             return Letter(spelling.letters[key], place + length, sure=length > 1)
-    if words[place] in spelling.alphabet:
-        return Letter(spelling.alphabet[words[place]], place + 1, sure=True)
+    if letter := spelling.alphabet.get(without_accents(words[place])):
+        return Letter(letter, place + 1, sure=True)
     return None
 
 
@@ -117,7 +130,8 @@ def name_in(text: str, language: Language) -> str | None:
     named = list(dict.fromkeys(kept))
     if not named or len(named) > MOST_WORDS or not spelling.no_name.isdisjoint(words[first:last]):
         return None
-    return " ".join(_capital(written[index]) for index in named)[:MAX_NAME]
+    small = [index for index in named[1:] if written[index] in spelling.particles]
+    return " ".join(written[index] if index in small else _capital(written[index]) for index in named)[:MAX_NAME]
 
 
 def _prefix(words: Words, place: int, spelling: SpellingWords, language: Language) -> int:
@@ -133,26 +147,35 @@ def _capital(word: str) -> str:
 
 def email_in(text: str, language: Language) -> str | None:
     """ "Jane dot doe at example dot com", also letter by letter; None for what is no address."""
-    if written := _EMAIL.search(text.casefold()):
-        return written[0].rstrip(".")
     spelling, numbers = spelling_words(language), number_words(language)
+    if written := _EMAIL.search(_in_ascii(text.casefold(), spelling)):
+        return written[0].rstrip(".")
     words = _tokens(text)
+    plain = tuple(without_accents(word) for word in words)
     out, place = "", 0
     while place < len(words):
-        mark, end = _sign(words, place, spelling.signs)
+        mark, end = _sign(plain, place, spelling.signs)
         letter = None if mark else letter_at(words, place, spelling)
         if mark:
             out, place = out + mark, end
         elif letter and (letter.sure or _beside_letters(words, place, letter.end, spelling)):
-            out, place = out + letter.text, letter.end
-        elif found := numbers.small_at(words, place):
+            out, place = out + _in_ascii(letter.text, spelling), letter.end
+        elif found := numbers.small_at(plain, place):
             out, place = out + str(found[0]), found[1]
         else:
             begins = not out.endswith(("@", ".", "_", "-"))
-            out, place = out + (" " if begins and words[place] in spelling.before_email else words[place]), place + 1
+            word = _in_ascii(words[place], spelling)
+            out, place = out + (" " if begins and plain[place] in spelling.before_email else word), place + 1
     candidates = [part for part in out.split() if "@" in part]
     found_address = _EMAIL.fullmatch(candidates[-1].strip(".-_")) if candidates else None
     return found_address[0] if found_address else None
+
+
+def _in_ascii(text: str, spelling: SpellingWords) -> str:
+    """ "Müller" as "mueller", "josé" as "jose"."""
+    for letter, written in spelling.ascii.items():
+        text = text.replace(letter, written)
+    return without_accents(text)
 
 
 def _sign(words: Words, place: int, signs: dict[str, str]) -> tuple[str, int]:

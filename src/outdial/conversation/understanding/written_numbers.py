@@ -3,7 +3,7 @@
 import re
 from functools import cache, lru_cache
 
-from outdial.conversation.understanding.dates import date_words
+from outdial.conversation.understanding.date_words import date_words
 from outdial.conversation.understanding.language import Language
 from outdial.conversation.understanding.numbers import number_words
 from outdial.conversation.understanding.phrase_book import Words

@@ -36,8 +36,8 @@ def yes_or_no(reading: Reading, question_words: Sequence[str] = ()) -> YesNo | N
     no += [span for span in reading.of("repeat") if _denies_the_question(reading, span, question_words)]
     nots = list(reading.nots)
     if yes:
-        no = [span for span in no if not _in_condition(reading, span.start)]
-        nots = [place for place in nots if not _in_condition(reading, place)]
+        no = [one for one in no if not _says_nothing(reading, one.start, one.end)]
+        nots = [place for place in nots if not _says_nothing(reading, place, place + 1)]
     if yes and (no or nots):
         return _both(reading, yes, no, nots)
     if yes:
@@ -86,13 +86,13 @@ def _both(reading: Reading, yes: list[Found], no: list[Found], nots: list[int]) 
 
 
 def _alone(reading: Reading) -> YesNo | None:
-    """"It is", "right": a yes when it is all that was said."""
-    tag = next((tag for tag in ("yes_weak", "yes_alone") if tag in reading.alone), None)
+    """"It is", "right": a yes when it is all that was said; "ne" a no."""
+    tag = next((tag for tag in ("yes_weak", "yes_alone", "no_alone") if tag in reading.alone), None)
     if tag is None:
         return None
     words = reading.said.words
     margin = DOUBTFUL if tag == "yes_weak" else CLEAR
-    return YesNo(yes=True, margin=margin, length=1, start=0, end=len(words), words=" ".join(words))
+    return YesNo(yes=tag != "no_alone", margin=margin, length=1, start=0, end=len(words), words=" ".join(words))
 
 
 def _counts(reading: Reading, span: Found) -> bool:
@@ -117,6 +117,18 @@ def _in_condition(reading: Reading, place: int) -> bool:
     """ "Yes, but only if it doesn't cost anything" isn't denied."""
     clauses = reading.said.clauses
     return any(one.end <= place and clauses[one.start] == clauses[place] for one in reading.of("condition"))
+
+
+def _says_nothing(reading: Reading, start: int, end: int) -> bool:
+    """Of a "no" beside a yes."""
+    return _in_condition(reading, start) or _asks_back(reading, start, end)
+
+
+def _asks_back(reading: Reading, start: int, end: int) -> bool:
+    """The "no" of "está bien, ¿no?" and "c'est ça, non ?": a question mark behind nothing else."""
+    said = reading.said
+    alone = start > 0 and said.begins_clause(start) and (end == len(said.words) or said.begins_clause(end))
+    return alone and said.clauses[start] in said.asked
 
 
 def _denies_the_question(reading: Reading, span: Found, question_words: Sequence[str]) -> bool:
