@@ -155,7 +155,7 @@ def email_in(text: str, language: Language) -> str | None:
     out, place = "", 0
     while place < len(words):
         mark, end = _sign(plain, place, spelling.signs)
-        letter = None if mark else letter_at(words, place, spelling)
+        letter = None if mark or _is_first_name(plain, place, spelling) else letter_at(words, place, spelling)
         if mark:
             out, place = out + mark, end
         elif letter and (letter.sure or _beside_letters(words, place, letter.end, spelling)):
@@ -198,6 +198,13 @@ def _beside_letters(words: Words, place: int, end: int, spelling: SpellingWords)
     while end < len(words) and words[end] in spelling.letters:
         end += 1
     return before or after or end - first >= FEWEST
+
+
+def _is_first_name(plain: Words, place: int, spelling: SpellingWords) -> bool:
+    """ "Mike at example dot com": a word of an alphabet that has none of it, and no letter, beside it."""
+    beside = plain[max(0, place - 1) : place] + plain[place + 1 : place + 2]
+    letters = [word for word in beside if word in spelling.alphabet or (len(word) == 1 and word.isalpha())]
+    return plain[place] in spelling.alphabet and not letters
 
 
 def _tokens(text: str) -> Words:
