@@ -168,6 +168,23 @@ async def test_a_menu_gets_the_keys_of_the_words_it_says_longest_and_who_picks_u
     assert (end.end_reason, agent.begun) == (EndReason.COMPLETED, 2)
 
 
+async def test_a_menus_option_that_it_says_later_is_pressed():
+    stage = Stage(Asks(), machine=PRESSES, greet=Greet.AFTER_HELLO)
+    stage.at(0.3, stage.callee_says, "For sales, press one. For support, press two.", 3000)
+    stage.at(4.4, stage.callee_says, "To speak with someone,", 1200)
+    stage.at(6.4, stage.callee_says, "press three.", 800)
+    await stage.run()
+    assert results(stage) == ["keys_pressed"]
+
+
+async def test_who_answers_behind_a_menu_with_its_words_hears_no_keys():
+    stage = Stage(Asks(), machine=PRESSES, greet=Greet.AFTER_HELLO)
+    stage.at(0.3, stage.callee_says, "For sales, press one. For support, press two.", 3000)
+    stage.at(8.0, stage.callee_says, "Hello, did you want to speak with someone?", 2000)
+    await stage.run()
+    assert results(stage) == []
+
+
 async def test_a_menu_without_words_of_ours_is_talked_to():
     agent = Asks()
     stage = Stage(agent, machine=PRESSES, greet=Greet.AFTER_HELLO)

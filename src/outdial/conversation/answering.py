@@ -2,6 +2,8 @@
 
 A voicemail's greeting and a screening service give themselves away by their words, whether there is detection or not.
 A verdict of detection counts for more, and so does a callee who has answered us (exchange.py): that is a conversation.
+While our own detector follows the call, words are its own to judge: it asks for more than phrases, which a television
+may have said, before it finds a machine. What comes behind a service it has found is judged by words again.
 Whoever says hello and then listens to us is hardly a voicemail: it takes words that people don't say to be one.
 """
 
@@ -32,7 +34,7 @@ LISTENED_MS = 1000    # at least, to words of ours: a greeting has pauses
 class Answering:
     """Of one call. `has_replied`: whether the callee has answered us; `changed` is called after each verdict;
     `heard_whole`: of our words that nobody talked over, when each began, and from when on a reply to it counts (ms);
-    `at_gate` is told of a service before the callee, and its words."""
+    `at_gate` is told of a service before the callee, and its words; of a menu all its words again with each option."""
 
     def __init__(
         self,
@@ -102,6 +104,11 @@ class Answering:
         if start_ms > LONGEST_MS or self._is_settled or self._has_replied():
             return
         self._said[start_ms] = text
+        if self.category is AnsweredBy.MENU and self._words.is_gate(text):
+            self._at_gate(AnsweredBy.MENU, self._between(0, LONGEST_MS + 1))  # one that is ours may be its last
+        if self.is_followed and not self._is_at_gate:
+            self._since_ms = max(self._since_ms, start_ms + 1)
+            return
         listened_ms = self._listened_until_ms(start_ms)
         since_ms = max(self._since_ms, start_ms - TOGETHER_MS, listened_ms or 0)
         together = self._between(since_ms, LONGEST_MS + 1)

@@ -107,8 +107,10 @@ class Saying:
         finally:
             self._media_line.clear()  # does nothing, unless this verb was cancelled
             whole = synthesis.done() and synthesis.exception() is None
-            failure = await stop(synthesis)
-            said = self._said(self._text, playback, whole=whole)
+            try:  # written down at once: who has spoken to its end may be cancelled while its synthesis stops
+                said = self._said(self._text, playback, whole=whole)
+            finally:
+                failure = await stop(synthesis)
         await self._floor.must_be_up()
         if failure is not None:
             logger.error("Speech synthesis failed", extra={"call_id": self._call_id}, exc_info=failure)

@@ -96,6 +96,11 @@ class TurnWords(Protocol):
         """Whether any of it is what recordings say; fewer words than `answering` needs."""
         ...
 
+    def is_gate(self, text: str) -> bool:
+        """Whether this is of a screening service's or a menu's work, or of an announcement, and of nobody's who says
+        who they are or speaks to us as people do."""
+        ...
+
     def asks_name(self, text: str) -> bool:
         """Whether we are asked who we are: "please say your name"."""
         ...

@@ -1,6 +1,7 @@
 """Our own detector on live calls, in virtual time: what it finds, when, and which course the call takes."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from conversation.peers import Stage
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.detection.detector import Detector
+from outdial.conversation.detection.judge import Decision
 from outdial.conversation.detection.live_detection import Followed, LiveDetection
 from outdial.conversation.gates import Gates
 from outdial.conversation.message import MESSAGE_PAUSE_MS
@@ -44,6 +46,16 @@ class HearsNoTones(DetectorStream):
         return super().report()
 
 
+class Unsure(Detector):
+    """Hears all that tapes say, and isn't sure of anybody."""
+
+    def take(self, heard):
+        judgement = super().take(heard)
+        if judgement is not None and judgement.decision is Decision.HANG_UP:
+            return replace(judgement, decision=Decision.SPEAK)
+        return judgement
+
+
 class Ears(Recognised):
     """Finds the number of a sound wherever a frame begins."""
 
@@ -76,7 +88,9 @@ async def talks(call):
 class Call(Stage):
     """A stage whose line our detector follows."""
 
-    def __init__(self, machine=HANG_UP, *, agent=talks, greet=Greet.AFTER_HELLO, late_ms=0, language="en"):
+    def __init__(
+        self, machine=HANG_UP, *, agent=talks, greet=Greet.AFTER_HELLO, late_ms=0, language="en", judges=Detector
+    ):
         super().__init__(agent, machine=machine, greet=greet)
         open_streams, self.own = self.detector._streams, []
 
@@ -92,7 +106,7 @@ class Call(Stage):
             to_message_end=machine.action == "leave_message",
             late_ms=late_ms,
         )
-        detector = Detector(language_of(language) if language else None)
+        detector = judges(language_of(language) if language else None)
         line, answering = self.media_line, self.session.answering
         self.detection = LiveDetection(detector, line, self.detector, answering, how)
         line.follow(self.detection)
@@ -292,7 +306,6 @@ async def test_a_mailbox_that_says_what_to_do_with_a_message_gets_one(language, 
 
 async def test_a_screening_service_hears_who_calls():
     call = Call(MachinePolicy(max_wait_s=30, by=DetectedBy.LOCAL, gates=Gates(reason=lambda live: REASON)))
-    call.session.answering._words = Deaf(call.session.answering._words)  # what the dialogue hears doesn't tell it
     call.says(0.5, SCREENING, 4500)
     await call.run()
     assert call.first(AnsweredBy.SCREENING)
@@ -302,24 +315,10 @@ async def test_a_screening_service_hears_who_calls():
 async def test_a_menu_gets_its_key():
     gates = Gates(keys=(("appointments", "1"),))
     call = Call(MachinePolicy(max_wait_s=30, by=DetectedBy.LOCAL, gates=gates))
-    call.session.answering._words = Deaf(call.session.answering._words)
     call.says(0.5, MENU, 5000)
     await call.run()
     assert call.first(AnsweredBy.MENU)
     assert ("gate", {"kind": AnsweredBy.MENU, "result": "keys_pressed"}) in call.notes.events
-
-
-class Deaf:
-    """Words of a language that give no recording away."""
-
-    def __init__(self, words):
-        self._words = words
-
-    def answering(self, text, *, has_greeted=False):
-        return None
-
-    def __getattr__(self, name):
-        return getattr(self._words, name)
 
 
 @pytest.mark.parametrize("machine", [HANG_UP, LEAVE])
@@ -509,7 +508,6 @@ async def test_after_the_deadline_a_machine_changes_nothing():
     call = Call()
     late = Verdict(answered_by=AnsweredBy.UNKNOWN, at=datetime.now(UTC), evidence=(DEADLINE,))
     call.at(0.2, call.session.answering.judged, late)
-    call.session.answering._words = Deaf(call.session.answering._words)
     call.says(0.5, TAPE, 5500)
     await call.run()
     assert not call.session.answering.is_machine
@@ -579,3 +577,38 @@ async def test_what_the_dialogue_has_recognised_is_not_recognised_again():
     await call.run()
     assert spans == []
     assert call.first(AnsweredBy.HUMAN)
+
+
+# -- what the detector isn't sure of -------------------------------------------------------------------------------
+
+
+async def test_nobody_is_hung_up_on_for_words_that_our_detector_is_not_sure_of():
+    """A television may have said them."""
+    call = Call(judges=Unsure)
+    call.says(0.5, "Hello?", 600)
+    call.says(2.6, TAPE, 5500)
+    end = await call.run()
+    assert end.end_reason is EndReason.COMPLETED
+    assert not any(one.answered_by is AnsweredBy.MACHINE for one in call.own)
+    assert call.ours
+
+
+@pytest.mark.parametrize("words", [SCREENING, MENU])
+async def test_a_voicemail_behind_a_service_is_told_by_its_words(words):
+    call = Call(LEAVE)
+    call.says(0.5, words, 5000)
+    for at_s, text in ((14.0, "You have reached Jane Miller."), (16.0, "Please leave a message after the tone.")):
+        call.says(at_s, text, 1500)
+    await call.run()
+    assert call.session.answering.category is AnsweredBy.MACHINE
+    assert call.ours[-1].text == MESSAGE
+
+
+async def test_a_menus_third_option_is_pressed():
+    gates = Gates(keys=(("support", "3"),))
+    call = Call(MachinePolicy(max_wait_s=30, by=DetectedBy.LOCAL, gates=gates))
+    call.says(0.5, MENU, 5000)
+    call.says(7.6, "For support, press three.", 1800)
+    await call.run()
+    assert call.first(AnsweredBy.MENU)
+    assert ("gate", {"kind": AnsweredBy.MENU, "result": "keys_pressed"}) in call.notes.events

@@ -20,8 +20,20 @@ from outdial.conversation.understanding.other_wishes import (
 )
 from outdial.conversation.understanding.reading import read_utterance
 from outdial.conversation.understanding.recorded import (
+    ANNOUNCES,
+    ASKS_NAME,
+    ASKS_WHY,
+    CHOICE,
+    LIVE,
+    NAMES,
+    NO_LINE,
+    PERSONAL,
+    PRESS,
+    REPORTED,
+    SCREENS,
     answering,
     asks_name,
+    cues,
     is_surely_screening,
     sounds_recorded,
 )
@@ -30,6 +42,8 @@ from outdial.telephony.verdict import AnsweredBy
 
 MAX_HOLD_ON_WORDS = 16  # in a longer speech, "hold on" is part of a story
 MAX_HELLO_WORDS = 6     # "hello, this is Jane Miller speaking"
+_OF_GATES = frozenset({SCREENS, ASKS_NAME, ASKS_WHY, PRESS, CHOICE, ANNOUNCES, NO_LINE})
+_OF_PEOPLE = frozenset({NAMES, LIVE, PERSONAL, REPORTED})
 
 
 class TurnPhrases:
@@ -92,6 +106,12 @@ class TurnPhrases:
     def sounds_recorded(self, text: str) -> bool:
         """Whether any of it is what recordings say; fewer words than `answering` needs."""
         return sounds_recorded(self._language.utterance(text), self._language)
+
+    def is_gate(self, text: str) -> bool:
+        """Whether this is of a screening service's or a menu's work, or of an announcement, and of nobody's who says
+        who they are or speaks to us as people do."""
+        kinds = set(cues(self._language.utterance(text), self._language))
+        return bool(kinds & _OF_GATES) and not kinds & _OF_PEOPLE
 
     def asks_name(self, text: str) -> bool:
         """Whether we are asked who we are: "please say your name"."""
