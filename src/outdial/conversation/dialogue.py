@@ -23,9 +23,9 @@ from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import NORMAL
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.notice import Notice
-from outdial.conversation.opening import HEARD_OUT_MS, HearOut, Opening
 from outdial.conversation.picking_up import PickingUp
 from outdial.conversation.saying import Saying
+from outdial.conversation.service_verbs import ServiceVerbs
 from outdial.conversation.sound_fetching import SoundFetching
 from outdial.conversation.sounds import Looped
 from outdial.conversation.stopping import PATIENCE_S
@@ -46,7 +46,7 @@ SETTLE_S = 2.0           # for words still being recognised when the call ends
 TRANSFER_S = 10.0        # … and for a carrier to say what became of a transfer
 
 
-class Dialogue:
+class Dialogue(ServiceVerbs):
     """What one agent does on a media line, until `end`: one verb at a time."""
 
     def __init__(
@@ -205,39 +205,6 @@ class Dialogue:
             text = await self.picking_up.open()
         return Heard(text=text, silent=not text)
 
-    async def hear_out(self, quiet_ms: int = HEARD_OUT_MS, until: Callable[[], bool] = lambda: False) -> None:
-        """Until a machine's greeting is over: it has been silent for that long, or its end is told."""
-        async with self._verb():
-            await self.picking_up.wait(HearOut(quiet_ms, until), faint=True)
-
-    async def wait_until(self, is_over: Callable[[], bool], at_most_ms: int) -> None:
-        """Be silent, and don't listen."""
-        by_ms = self._media_line.now_ms() + at_most_ms
-        async with self._verb():
-            while not is_over() and (left_ms := by_ms - self._media_line.now_ms()) > 0:
-                await self._floor.wait(left_ms)  # woken by whatever becomes known of who answered
-
-    def prepare(self, text: str) -> None:
-        """Have its audio made: it is said next."""
-        self._saying.ahead.prepare(text)
-
-    async def overhear(self, no_reply_s: float) -> Heard:
-        """As `listen`, but nothing is said to who asks us to wait."""
-        async with self._verb():
-            return await self._listening.listen(
-                patience=NORMAL, no_reply_ms=round(no_reply_s * 1000), max_digits=0, asked=NOTHING
-            )
-
-    def meet_service(self) -> None:
-        """What is said from now on is said to it, and its words are no replies of the callee's."""
-        self._transcript.begin_anew(with_callee=False)
-
-    def begin_anew(self, opening: Opening | None) -> None:
-        """Whoever is there now is talked to from the start, when it is our turn to (None: at once)."""
-        self._listening.forget_words()
-        self._transcript.begin_anew(with_callee=True)
-        self.picking_up.begin_anew(opening)
-
     async def say(
         self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None
     ) -> Said:
@@ -304,11 +271,6 @@ class Dialogue:
         self.hung_up |= not self._floor.has_ended
         self.end()
         await self._floor.must_be_up()
-
-    async def pause(self, ms: int) -> None:
-        """Silence, from us, that the carrier has played."""
-        async with self._verb():
-            await self._saying.pause(ms)
 
     @asynccontextmanager
     async def _verb(self) -> AsyncIterator[None]:

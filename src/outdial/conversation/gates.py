@@ -1,24 +1,31 @@
 """What stands before a callee: a screening service is told who calls and why, a menu gets its keys.
 
 Then the callee may come, or a voicemail, or nobody: that is waited for, and the agent begins when somebody is there.
+Who has come may say what recordings say, too ("sorry I missed your call"), or nothing at all: only what a service says
+of its own work is its, who asks for a moment is told that we wait, and into longer silence we ask whether anybody is
+there.
 """
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from outdial.conversation.live_call import AgentCoroutine, LiveCall, converse
-from outdial.conversation.opening import Opening, PutThrough
+from outdial.conversation.opening import AfterHello, Opening
 from outdial.conversation.stopping import stop
 from outdial.conversation.turn_words import TurnWords
-from outdial.conversation.verb_results import Heard
+from outdial.conversation.verb_results import Heard, SpeechFailed
 from outdial.telephony.verdict import AnsweredBy
 
 QUIET_MS = 1000   # after what it says; the tone that some have after them is in there
 PENDING_S = 30.0  # for somebody to come
+RINGS_S = 15.0    # of who a menu puts us through to; longer, and somebody is there who says nothing
 REASONS = 2       # times that it is said, to a service that asks again
 CERTAIN = 0.9     # of our own detector: so likely a service that it is hung up on, whatever it says
+# Of silence, before we say something: to who has asked us to wait, to who may have come, and once more.
+HOLD_S, FIRST_S, AGAIN_S = 1.2, 4.0, 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +52,17 @@ class GatedCall(LiveCall, Protocol):
         """As `listen`, but nothing is said to who asks us to wait."""
         ...
 
+    async def hear_somebody(self, at_most_s: float) -> bool:
+        """Until somebody begins to speak; whether that was in time."""
+        ...
+
+    async def fill(self, text: str) -> None:
+        """A few words of ours. What is said meanwhile is heard all the same. Raises SpeechFailed."""
+        ...
+
     def meet_service(self) -> None:
-        """What is said from now on is said to it, and its words are no replies of the callee's."""
+        """What is said from now on is said to it, and its words are no replies of the callee's. What was heard until
+        now counts no more."""
         ...
 
     def begin_anew(self, opening: Opening | None) -> None:
@@ -105,15 +121,27 @@ class AtGate:
         """Whether somebody has come."""
         await self._give_reason(call)
         reasons, by = 1, self._now() + PENDING_S
+        latest = by + PENDING_S
+        words, quiet_s, to_say = self._words, FIRST_S, self._words.still_there
         while (left_s := by - self._now()) > 0:
-            heard = await call.overhear(left_s)
-            if self._words.asks_name(heard.text):
+            text = (await call.overhear(min(left_s, quiet_s))).text
+            if not text:
+                if by - self._now() > HOLD_S:
+                    await _fill(call, to_say)
+                quiet_s, to_say = (FIRST_S if to_say == words.of_course else AGAIN_S), words.still_there
+            elif words.asks_name(text):
                 if reasons < REASONS:
                     await self._give_reason(call)
                     reasons += 1
-            elif heard.text and not self._is_service(heard.text):
+                quiet_s, to_say = FIRST_S, words.still_there
+            elif self._is_service(text):
+                quiet_s, to_say = HOLD_S, words.of_course
+                if words.is_hold_on(text):
+                    by = min(latest, self._now() + PENDING_S)
+            else:
                 _tell(call, AnsweredBy.SCREENING, "passed")
-                call.begin_anew(None)
+                # Whatever recordings say, too, may be a voicemail's, which goes on soon.
+                call.begin_anew(AfterHello(words) if words.sounds_recorded(text) else None)
                 return True
         _tell(call, AnsweredBy.SCREENING, "nobody_came")
         return False
@@ -129,17 +157,28 @@ class AtGate:
         await call.hear_out(QUIET_MS)  # or the rest of its words would be taken for a hello
         await call.send_digits(digits)
         _tell(call, AnsweredBy.MENU, "keys_pressed")
-        call.begin_anew(PutThrough(self._words))
+        call.meet_service()
+        by = self._now() + RINGS_S
+        while not await call.hear_somebody(FIRST_S) and self._now() < by:
+            await _fill(call, self._words.still_there)
+        call.begin_anew(AfterHello(self._words))
         return True
 
     def _is_service(self, text: str) -> bool:
-        """ "Thanks. Please stay on the line." """
-        return self._words.is_hold_on(text) or self._words.sounds_recorded(text)
+        """ "Thanks. Please stay on the line." Whoever has come may say "one moment" as well, and is waited for, too."""
+        words = self._words
+        is_other = words.answering(text) not in (None, AnsweredBy.MACHINE)
+        return is_other or words.is_hold_on(text) or words.is_gate(text)
 
 
 async def _hang_up(call: GatedCall) -> bool:
     _tell(call, AnsweredBy.SCREENING, "hung_up")
     return False
+
+
+async def _fill(call: GatedCall, text: str) -> None:
+    with suppress(SpeechFailed):  # they may speak yet
+        await call.fill(text)
 
 
 def _tell(call: GatedCall, kind: AnsweredBy, result: str) -> None:

@@ -105,18 +105,16 @@ class AfterHello:
 HEARD_OUT_MS = 1700  # of silence after a greeting; two sentences, or the last one and the beep, are closer
 
 
-class PutThrough:
-    """For whoever a menu puts us through to: their phone rings first."""
+class UntilSpoken:
+    """Waits for somebody to speak, as long as time is left; `spoken` tells then whether anybody has."""
 
-    RINGS_MS = 15_000  # longer, and somebody is there who says nothing
-
-    def __init__(self, words: TurnWords) -> None:
-        self._hello = AfterHello(words)
+    def __init__(self, time_left_ms: Callable[[], int]) -> None:
+        self.spoken = False
+        self._time_left_ms = time_left_ms
 
     def left_ms(self, so_far: OpeningSoFar) -> int | None:
-        if not so_far.heard.talk_ms:
-            return max(0, self.RINGS_MS - so_far.heard.since_ms)
-        return self._hello.left_ms(so_far)
+        self.spoken = so_far.heard.talk_ms > 0
+        return 0 if self.spoken else max(0, self._time_left_ms())
 
 
 class HearOut:
