@@ -54,7 +54,7 @@ class Answering:
         self.mailbox_is_full = False  # it takes no message
         self.heard_out = False        # it takes one for it is silent; it hasn't beeped
         self.beeps = 0                # since a machine takes a message
-        self.on_words: Callable[[int, str], object] = lambda start_ms, text: None  # as `heard`
+        self._on_words: Callable[[int, str], object] = lambda start_ms, text: None
         self._policy = policy
         self._words = words
         self._has_replied = has_replied
@@ -63,6 +63,16 @@ class Answering:
         self._at_gate = at_gate
         self._said: dict[int, str] = {}  # what began when
         self._since_ms = 0               # what began before is judged
+
+    def follow(self, on_words: Callable[[int, str], object]) -> None:
+        """Our own detector follows the call from now on. `on_words`: as `heard`."""
+        self.is_followed, self._on_words = True, on_words
+
+    def unfollow(self) -> None:
+        """No longer; whoever waits for what it would tell is told that."""
+        if self.is_followed:
+            self.is_followed = False
+            self._changed()
 
     def judged(self, verdict: Verdict) -> None:
         """A verdict; a machine changes the call's course unless told otherwise, or the callee has answered us."""
@@ -100,7 +110,7 @@ class Answering:
 
     def heard(self, start_ms: int, text: str) -> None:
         """All that the callee has said so far in the utterance that began then."""
-        self.on_words(start_ms, text)
+        self._on_words(start_ms, text)
         if start_ms > LONGEST_MS or self._is_settled or self._has_replied():
             return
         self._said[start_ms] = text

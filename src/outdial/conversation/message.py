@@ -72,7 +72,7 @@ class Message:
 
         call.prepare(message)
         if answering.is_followed:
-            await call.wait_until(is_over, LONGEST_GREETING_MS)
-        else:
+            await call.wait_until(lambda: is_over() or not answering.is_followed, LONGEST_GREETING_MS)
+        if not answering.is_followed and not is_over():
             await call.hear_out(until=is_over)
         self._heard_out = not answering.takes_message

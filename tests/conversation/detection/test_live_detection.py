@@ -612,3 +612,28 @@ async def test_a_menus_third_option_is_pressed():
     await call.run()
     assert call.first(AnsweredBy.MENU)
     assert ("gate", {"kind": AnsweredBy.MENU, "result": "keys_pressed"}) in call.notes.events
+
+
+# -- faults --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["_tones", "_echo", "_detector"])
+async def test_a_fault_of_detection_ends_detection_alone(where, caplog):
+    call = Call(LEAVE)
+    call.at(1.0, setattr, call.detection, where, None)
+    call.says(0.5, TAPE, 5500)
+    end = await call.run()
+    assert end.end_reason is EndReason.COMPLETED, "the conversation goes on"
+    assert not call.session.answering.is_followed
+    assert [one.message for one in caplog.records].count("Detection of who answered failed") == 1
+
+
+async def test_a_message_waits_no_longer_for_a_detector_that_has_failed_than_for_a_silence():
+    call = Call(LEAVE)
+    call.says(0.5, TAPE, 5500)
+    call.at(5.0, setattr, call.detection, "_tones", None)
+    call.at(4.5, call.session.answering.judged, Verdict(answered_by=AnsweredBy.MACHINE, at=datetime.now(UTC)))
+    end = await call.run()
+    assert end.message_delivered
+    assert call.ours[-1].text == MESSAGE
+    assert call.ours[-1].start_ms < 9000

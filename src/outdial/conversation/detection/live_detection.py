@@ -3,11 +3,14 @@
 Everything by the call clock. What we say ourselves and comes back is nobody's voice. Words that the dialogue has had
 recognised are taken from there; others are recognised here, at pauses. It turns itself off when nothing would change
 any more: the callee has answered us, or has been spoken to for a while. A machine that is to have a message is followed
-to its beep, or to the silence after its greeting; then only for another beep.
+to its beep, or to the silence after its greeting; then only for another beep. What fails here ends detection, and
+nothing else of the call.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,11 +80,46 @@ class LiveDetection:
     # -- MediaListener ---------------------------------------------------------------------------------------
 
     def on_started(self, started: StreamStarted) -> None:
-        self._stream = self._activity.open(self._window)
-        self._answering.is_followed = True
-        self._answering.on_words = self._dialogues_words
+        self._safely(self._start)
 
     def on_audio(self, pcm: bytes, at_ms: int) -> None:
+        self._safely(self._audio, pcm, at_ms)
+
+    def on_digit(self, digit: str, at_ms: int) -> None:
+        pass
+
+    def on_closed(self, *, orderly: bool) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Listen no more. May be called twice."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._line.unfollow(self)
+            self._close_stream()
+            self._answering.unfollow()
+
+    async def aclose(self) -> None:
+        self.close()
+        await self._recognitions.cancel()
+
+    # -- what is heard ---------------------------------------------------------------------------------------
+
+    def _safely(self, take: Callable[..., object], *heard: Any) -> None:
+        """The call goes on as if there were no detector, should there be a fault in it."""
+        if self._is_closed:
+            return
+        try:
+            take(*heard)
+        except Exception:
+            logger.exception("Detection of who answered failed")
+            self.close()
+
+    def _start(self) -> None:
+        self._stream = self._activity.open(lambda voice: self._safely(self._window, voice))
+        self._answering.follow(lambda start_ms, text: self._safely(self._dialogues_words, start_ms, text))
+
+    def _audio(self, pcm: bytes, at_ms: int) -> None:
         if self._first_ms is None:
             self._first_ms = at_ms - len(pcm) // BYTES_PER_MS
         if self._stream is not None:
@@ -96,25 +134,6 @@ class LiveDetection:
             return
         for tone in self._tones.feed(pcm, at_ms):
             self._tone(tone)
-
-    def on_digit(self, digit: str, at_ms: int) -> None:
-        pass
-
-    def on_closed(self, *, orderly: bool) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Listen no more. May be called twice."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._line.unfollow(self)
-            self._close_stream()
-
-    async def aclose(self) -> None:
-        self.close()
-        await self._recognitions.cancel()
-
-    # -- what is heard ---------------------------------------------------------------------------------------
 
     def _window(self, voice: float) -> None:
         assert self._stream is not None
@@ -173,8 +192,7 @@ class LiveDetection:
         except Exception:
             logger.exception("Words of who answered not recognised")
             text = ""
-        if not self._is_closed:
-            self._take(Words(at_ms=self._audio_ms, span=span, text=text))
+        self._safely(lambda: self._take(Words(at_ms=self._audio_ms, span=span, text=text)))
 
     def _is_shared(self, span: Span) -> bool:
         """Whether the dialogue has had this recognised."""
@@ -241,7 +259,6 @@ class LiveDetection:
             self._stream.close()
             self._stream = None
             self._pcm.clear()
-            self._answering.is_followed = self._ended_ms is not None
 
     @property
     def _nobody_ms(self) -> int:
