@@ -614,6 +614,17 @@ async def test_a_menus_third_option_is_pressed():
     assert ("gate", {"kind": AnsweredBy.MENU, "result": "keys_pressed"}) in call.notes.events
 
 
+async def test_a_mailbox_that_says_late_that_it_is_full_gets_no_message():
+    call = Call(LEAVE)
+    call.says(0.5, TAPE, 5500)
+    for at_s in (6.9, 8.3, 9.7, 11.1):
+        call.says(at_s, "Or call my office.", 900)
+    call.says(12.6, "The mailbox is full. Goodbye.", 1900)
+    end = await call.run()
+    assert (end.end_reason, end.message_delivered) == (EndReason.MACHINE, None)
+    assert call.ours == []
+
+
 # -- faults --------------------------------------------------------------------------------------------------------
 
 

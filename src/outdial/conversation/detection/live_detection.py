@@ -166,14 +166,12 @@ class LiveDetection:
     def _look(self, at_ms: int) -> None:
         """Now and then: what is to be recognised, and whether it is enough."""
         spoken = self._detector.spoken(at_ms)
-        if (span := self._wanted.due(spoken)) is not None and not self._is_shared(span):
+        to_end = self._answering.is_machine and self._how.to_message_end
+        if (span := self._wanted.due(spoken, to_end=to_end)) is not None and not self._is_shared(span):
             self._recognise(span, near_audio(bytes(self._pcm), self._from_ms, span, spoken))
-        if self._answering.is_machine:
-            if not self._how.to_message_end:
-                self.close()
-            else:
-                self._follow_to_end(self._detector.evidence(at_ms))
-        elif self._detector.is_done or self._answering.has_replied:
+        if to_end:
+            self._follow_to_end(self._detector.evidence(at_ms))
+        elif self._answering.is_machine or self._detector.is_done or self._answering.has_replied:
             self.close()
         elif not spoken.spans and not self._answering.may_speak and at_ms >= self._nobody_ms:
             told = self._detector.evidence(at_ms).in_words(AnsweredBy.UNKNOWN)

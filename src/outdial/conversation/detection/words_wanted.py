@@ -1,7 +1,8 @@
 """When what was said is to be recognised, which is what detection costs. Pure.
 
 At pauses, and in the middle of long talk; never twice what hardly grew, and not after the first seconds: by then a
-person has been answered, and a recording has said enough.
+person has been answered, and a recording has said enough. A machine whose greeting is heard out for a message may say
+later that it takes none: its words are asked for at a few pauses more.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ ENDED_MS = 700              # then it has: what comes is another one
 IN_TALK_MS = (2000, 4000, 6500)
 LONGEST_MS = 7000           # of one; what goes on is another one
 GROWN_MS = 250              # at least, since it was last asked for
-MOST = 6                    # in a call …
-AFTER_ONSET_MS = 9000       # … and none later after the first word
+MOST = 6                    # in a call; …
+MORE = 5                    # … of a greeting that is heard out, so many besides …
+AFTER_ONSET_MS = 9000       # … and later after the first word; of others none
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,14 +34,16 @@ class WordsWanted:
         self._utterance: _Utterance | None = None
         self._asked = 0
 
-    def due(self, spoken: Spoken) -> Span | None:
-        """What is to be recognised now, if anything: from where an utterance began to where it is."""
+    def due(self, spoken: Spoken, *, to_end: bool = False) -> Span | None:
+        """What is to be recognised now, if anything: from where an utterance began to where it is. `to_end`: a
+        machine's greeting is heard out."""
         current = self._current(spoken)
-        if current is None or self._asked >= MOST:
+        if current is None or self._asked >= (MOST + MORE if to_end else MOST):
             return None
         onset_ms = spoken.onset_ms or 0
         length_ms = current.end_ms - current.start_ms
-        if spoken.now_ms - onset_ms > AFTER_ONSET_MS:
+        is_late = self._asked >= MOST or spoken.now_ms - onset_ms > AFTER_ONSET_MS
+        if is_late and not (to_end and spoken.quiet_ms >= PAUSE_MS):
             return None
         if length_ms - current.asked_ms < (GROWN_MS if current.asked_ms else 1):
             return None
