@@ -38,6 +38,7 @@ def found(*told, of=None, language=LANGUAGE):
         ("busy tone at 3.5 s, 480 and 620 Hz", 3500),
         ("silence after the beep", 12_440),
         ("silence after the greeting", 11_600),
+        ("waits for an answer", 5600),
         ("said hello", 800),
         ("spoke 4.0 s, then paused", 800),
         ("spoke 6 s without a pause", 5600),

@@ -625,6 +625,23 @@ async def test_a_mailbox_that_says_late_that_it_is_full_gets_no_message():
     assert call.ours == []
 
 
+@pytest.mark.parametrize("again", [("Hello?", "Hello?"), ("Who is this?",)])
+async def test_who_is_taken_for_a_machine_and_asks_again_is_not_kept_waiting(again):
+    call = Call(LEAVE)
+    machine = Verdict(answered_by=AnsweredBy.MACHINE, at=datetime.now(UTC))  # of the carrier
+    call.says(0.5, "Hello?", 500)
+    call.at(1.2, call.session.answering.judged, machine)
+    at_s = 2.0
+    for _ in range(6):
+        for text in again:
+            call.says(at_s, text, 500)
+            at_s += 1.7
+    await call.run()
+    [message] = call.ours
+    assert message.text == MESSAGE
+    assert message.start_ms < 2000 + 1700 * len(again) + 1400
+
+
 # -- faults --------------------------------------------------------------------------------------------------------
 
 

@@ -38,6 +38,8 @@ def _instant(told: str, evidence: Evidence, said: Sequence[Words], language: Lan
         return None
     if told == "silence after the greeting":
         return runs[-1].end_ms
+    if told == "waits for an answer":
+        return runs[-1].start_ms
     if told.endswith("without a pause"):
         return max(runs, key=lambda run: run.duration_ms).start_ms
     if told == "said hello" or told.endswith("then paused"):

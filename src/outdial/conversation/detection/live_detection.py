@@ -20,13 +20,14 @@ from outdial.background import Background
 from outdial.conversation.answering import Answering
 from outdial.conversation.detection.detector import Detector
 from outdial.conversation.detection.evidence import SAME_START_MS, Evidence
+from outdial.conversation.detection.greeting_end import GreetingEnd, greeting_end, live_phrases
 from outdial.conversation.detection.heard import Heard, Window, Words, near_audio
 from outdial.conversation.detection.judge import NOBODY_MS, Decision, Judgement
 from outdial.conversation.detection.recorded_audio import EVERY_WINDOWS, power_of
 from outdial.conversation.detection.talk import VOICE, Span
 from outdial.conversation.detection.words_wanted import WordsWanted
 from outdial.conversation.media_line import MediaLine
-from outdial.conversation.opening import CREDIT_MS, HEARD_OUT_MS, LISTENED_MS
+from outdial.conversation.opening import CREDIT_MS, LISTENED_MS
 from outdial.conversation.understanding.recorded import FULL
 from outdial.media.echo import STRETCH_MS, Echo
 from outdial.media.frames import BYTES_PER_MS
@@ -38,9 +39,8 @@ from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict
 
 logger = logging.getLogger(__name__)
 
-KEPT_MS = 10_000          # of audio, to be recognised
-BEEP_MS = 1600            # of one, until it is known; silence is no longer waited for than that
-HEARD_OUT = "silence after the greeting"
+KEPT_MS = 10_000  # of audio, to be recognised
+PERSON_OR_NOT = frozenset({AnsweredBy.HUMAN, AnsweredBy.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,10 @@ class LiveDetection:
         self._audio_ms = 0
         self._windows = 0
         self._shared: tuple[int, int] | None = None  # the dialogue's words: when they began, and when they were known
-        self._ended_ms: int | None = None            # the machine's greeting
+        self._found: tuple[int, int] | None = None   # a machine: when, and how many phrases of people were known then
+        self._ended_ms: int | None = None            # its greeting
+        self._told: AnsweredBy | None = None         # … last, and …
+        self._told_other = False                     # … whether it was a person once, and once not known
         self._is_closed = False
 
     # -- MediaListener ---------------------------------------------------------------------------------------
@@ -213,24 +216,24 @@ class LiveDetection:
 
     def _follow_to_end(self, evidence: Evidence) -> None:
         """To the moment from which on the machine records."""
+        if self._found is None:
+            self._found = evidence.spoken.now_ms, live_phrases(evidence)
         told = evidence.in_words(AnsweredBy.MACHINE)
         if FULL in evidence.said.cues and not self._answering.mailbox_is_full:
             self._answering.mailbox_is_full = True
             self._answering.detected(self._verdict(AnsweredBy.MACHINE, evidence.spoken.now_ms, told))
-        beep, spoken = evidence.beep, evidence.spoken
-        has_beeped = beep is not None and not any(span.end_ms > beep.end_ms for span in spoken.spans)
-        if not has_beeped and not self._is_heard_out(max(spoken.quiet_ms, spoken.loud_quiet_ms)):
+        end = greeting_end(evidence, *self._found, may_beep=self._tones.may_beep)
+        if end is None:
             return
+        beep, has_beeped = evidence.beep, end is GreetingEnd.BEEP
         self._ended_ms = self._audio_ms if beep is None else beep.end_ms
         self._close_stream()
-        told = told if has_beeped else (*told, HEARD_OUT)
+        told = told if has_beeped else (*told, str(end))
         self._answering.heard_out = not has_beeped
-        verdict = self._verdict(AnsweredBy.MACHINE, spoken.now_ms, told, message_end=True, beeped=has_beeped)
+        verdict = self._verdict(
+            AnsweredBy.MACHINE, evidence.spoken.now_ms, told, message_end=True, beeped=has_beeped
+        )
         self._answering.detected(verdict)
-
-    def _is_heard_out(self, quiet_ms: int) -> bool:
-        """Not in the middle of what may be its beep: what is said then isn't recorded."""
-        return quiet_ms >= HEARD_OUT_MS + (BEEP_MS if self._tones.may_beep else 0)
 
     def _verdict(
         self, category: AnsweredBy, at_ms: int, evidence: tuple[str, ...], *, confidence: float | None = None,
