@@ -192,6 +192,12 @@ class Answering:
         return self.is_followed and not self.is_machine
 
     @property
+    def may_find_machine(self) -> bool:
+        """Whether it isn't known who answered, and somebody is still finding it out: nothing was told yet, or our own
+        detector isn't sure."""
+        return self.verdict is None or (self.is_followed and self.category in UNDECIDED)
+
+    @property
     def is_by_words(self) -> bool:
         return self.verdict is not None and WORDS in self.verdict.evidence
 

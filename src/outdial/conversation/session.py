@@ -146,8 +146,8 @@ class Session:
     async def _wait_for_verdict(self) -> None:
         """An agent may take a machine's greeting for an answer and say goodbye to it, before detection has heard its
         end. Where a message is to be left to a machine, that is waited for; who a human is, is known long before, and
-        whoever has spoken and is silent now doesn't wait for long."""
-        if self._may_be_machine and self.responded.is_set():
+        whoever has spoken and is silent now, or isn't known to our detector, doesn't wait for long."""
+        if self._may_be_machine and (self.responded.is_set() or self.answering.verdict is not None):
             await self._hold(cast(AgentCoroutine, Dialogue.hear_out), lambda: not self._may_be_machine, ends=False)
             return
         by = min(self._end_by, self._now() + VERDICT_WAIT_S)
@@ -317,7 +317,7 @@ class Session:
     def _may_be_machine(self) -> bool:
         """Whether a message may still have to be left."""
         over = self._is_ending or self._transferred or self._failure is not None
-        is_open = self.max_wait_s is not None and self.answering.verdict is None and not self.replied.is_set()
+        is_open = self.max_wait_s is not None and self.answering.may_find_machine and not self.replied.is_set()
         return is_open and self._facts.machine.action == "leave_message" and not over
 
     def _has_replied(self) -> bool:

@@ -642,6 +642,29 @@ async def test_who_is_taken_for_a_machine_and_asks_again_is_not_kept_waiting(aga
     assert message.start_ms < 2000 + 1700 * len(again) + 1400
 
 
+async def test_a_machine_that_begins_late_gets_its_message_from_an_agent_that_says_little():
+    async def announces(live):
+        await live.say("Hello, this is the clinic. You have an appointment on Monday.")
+
+    call = Call(LEAVE, agent=announces)
+    call.says(2.3, TAPE, 5500)
+    call.hears(8.6, tone(400, 1000))
+    end = await call.run()
+    assert end.message_delivered
+    assert call.ours[-1].text == MESSAGE
+    assert call.ours[-1].start_ms > 9000
+
+
+async def test_who_is_not_known_is_not_kept_on_the_line_for_long_by_an_agent_that_has_finished():
+    async def announces(live):
+        await live.say(GREETING)
+
+    call = Call(LEAVE, agent=announces)
+    end = await call.run()
+    assert end.end_reason is EndReason.COMPLETED
+    assert call.now_s() < call.ours[0].end_ms / 1000 + 2.2
+
+
 # -- faults --------------------------------------------------------------------------------------------------------
 
 
