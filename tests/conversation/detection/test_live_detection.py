@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -688,3 +689,15 @@ async def test_a_message_waits_no_longer_for_a_detector_that_has_failed_than_for
     assert end.message_delivered
     assert call.ours[-1].text == MESSAGE
     assert call.ours[-1].start_ms < 9000
+
+
+async def test_a_person_is_one_or_is_not_known_to_be_once_and_no_oftener():
+    call = Call()
+    at_s = 0.5
+    for text in ("Hello?", "Yes, who is it?", "The mailbox.", "Hello?", "Thank you for calling.", "Who is this?"):
+        call.says(at_s, text, 700)
+        at_s += 2.1
+    await call.run()
+    told = [one.answered_by for one in call.own]
+    assert all(before is not after for before, after in pairwise(told))
+    assert [{*pair} for pair in pairwise(told)].count({AnsweredBy.HUMAN, AnsweredBy.UNKNOWN}) <= 1

@@ -62,3 +62,15 @@ def test_how_much_was_heard_counts_from_the_first_window():
     assert spoken(late[:10], 2016).heard_ms == 320
     assert spoken(windows(until_ms=4000), 4000).heard_ms == 4000
     assert spoken([], 4000).heard_ms == 0
+
+
+def test_it_is_the_same_however_often_it_is_asked_for():
+    heard = windows((480, 1280), (2400, 3200), until_ms=20_000)
+    talk, often = Talk(), []
+    for one in heard:
+        talk.window(one.at_ms, one.voice, one.power)
+        often.append(talk.spoken(one.at_ms))
+        assert talk.spoken(one.at_ms) is often[-1]
+    assert often[-1] == spoken(heard, heard[-1].at_ms)
+    assert talk.spoken(21_000) == spoken(heard, 21_000)
+    assert talk.spoken(21_000).quiet_ms == often[-1].quiet_ms + 21_000 - heard[-1].at_ms

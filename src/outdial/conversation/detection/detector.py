@@ -12,7 +12,8 @@ from outdial.conversation.detection.weights import Weights, weights
 from outdial.conversation.understanding.language import Language
 from outdial.telephony.verdict import AnsweredBy
 
-EVERY_MS = 96        # between two judgements
+EVERY_MS = 96        # between two judgements, …
+LATER_EVERY_MS = 192 # … once it is our turn
 ENDS_MS = 20_000     # of the call clock: later, nobody greets
 AFTER_SPEAK_MS = 10_000  # who has been spoken to for so long is revised no more
 _STRENGTH = {Decision.HOLD: 0, Decision.SPEAK: 1, Decision.HANG_UP: 2}
@@ -32,6 +33,7 @@ class Detector:
         self._certain = certain
         self._judged_ms = 0
         self._speaks_ms: int | None = None
+        self._seen: AnsweredBy | None = None  # in the judgement before, told or not
         self.judgement: Judgement | None = None  # the last one that said something new
 
     @property
@@ -47,14 +49,16 @@ class Detector:
         self._gathering.take(heard)
         if isinstance(heard, Words):
             self._said.append(heard)
-        if self.is_done or not isinstance(heard, Window) or heard.at_ms - self._judged_ms < EVERY_MS:
+        every_ms = EVERY_MS if self._speaks_ms is None else LATER_EVERY_MS
+        if self.is_done or not isinstance(heard, Window) or heard.at_ms - self._judged_ms < every_ms:
             return None
         self._judged_ms = heard.at_ms
         evidence = self._gathering.at(heard.at_ms)
         new = judge(evidence, self._weights.probabilities(features(evidence)), certain=self._certain)
         if new.decision is Decision.SPEAK and self._speaks_ms is None:
             self._speaks_ms = heard.at_ms
-        if not self._is_news(new):
+        seen_before, self._seen = self._seen, new.category
+        if not self._is_news(new, is_seen_again=new.category is seen_before):
             return None
         self.judgement = new
         return new
@@ -71,9 +75,12 @@ class Detector:
         """What the near voice has done; words are asked for by it."""
         return self._gathering.talk.spoken(now_ms)
 
-    def _is_news(self, new: Judgement) -> bool:
-        """A category is told once somebody may act on it: while held, only when a machine is found."""
+    def _is_news(self, new: Judgement, *, is_seen_again: bool) -> bool:
+        """A category is told once somebody may act on it: while held, only when a machine is found. Another one after
+        that, when two judgements in a row come to it."""
         known = self.judgement
         if known is None:
             return new.decision is not Decision.HOLD or new.category in (AnsweredBy.MACHINE, AnsweredBy.NETWORK)
-        return new.category is not known.category or _STRENGTH[new.decision] > _STRENGTH[known.decision]
+        if _STRENGTH[new.decision] > _STRENGTH[known.decision]:
+            return True
+        return new.category is not known.category and is_seen_again

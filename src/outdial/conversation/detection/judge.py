@@ -59,31 +59,32 @@ class Judgement:
 
 def judge(evidence: Evidence, likely: Mapping[AnsweredBy, float], *, certain: float = CERTAIN) -> Judgement:
     """`certain`: from which likelihood of a machine on it may be hung up on."""
-    category, confidence = _category(evidence, likely)
+    cues = evidence.machine_cues()
+    category, confidence = _category(evidence, likely, cues)
     return Judgement(
         category=category,
         confidence=confidence,
-        decision=_decision(evidence, likely, category, certain),
+        decision=_decision(evidence, likely, category, certain, cues),
         evidence=evidence.in_words(category),
         at_ms=evidence.spoken.now_ms,
     )
 
 
-def _category(evidence: Evidence, likely: Mapping[AnsweredBy, float]) -> tuple[AnsweredBy, float]:
+def _category(evidence: Evidence, likely: Mapping[AnsweredBy, float], cues: int) -> tuple[AnsweredBy, float]:
     if _is_fax(evidence):
         return AnsweredBy.FAX, 0.99
     spoken = evidence.spoken
     if not spoken.spans and spoken.now_ms < SILENCE_MS:
         return AnsweredBy.UNKNOWN, 0.0
-    best = max((one for one in likely if _may_be(one, evidence, likely)), key=lambda one: likely[one])
+    best = max((one for one in likely if _may_be(one, evidence, likely, cues)), key=lambda one: likely[one])
     return best, round(likely[best], 3)
 
 
-def _may_be(category: AnsweredBy, evidence: Evidence, likely: Mapping[AnsweredBy, float]) -> bool:
+def _may_be(category: AnsweredBy, evidence: Evidence, likely: Mapping[AnsweredBy, float], cues: int) -> bool:
     """Whether there is anything for it beside its likelihood, which is enough when it is high."""
     match category:
         case AnsweredBy.MACHINE | AnsweredBy.NETWORK:
-            return evidence.machine_cues() >= 1 or likely[category] >= WITHOUT_CUE
+            return cues >= 1 or likely[category] >= WITHOUT_CUE
         case AnsweredBy.SCREENING:
             return bool(evidence.said.kinds(OF_SCREENING)) or _is_worded(category, evidence, likely)
         case AnsweredBy.MENU:
@@ -106,12 +107,12 @@ def _is_fax(evidence: Evidence) -> bool:
 
 
 def _decision(
-    evidence: Evidence, likely: Mapping[AnsweredBy, float], category: AnsweredBy, certain: float
+    evidence: Evidence, likely: Mapping[AnsweredBy, float], category: AnsweredBy, certain: float, cues: int
 ) -> Decision:
     if category is AnsweredBy.FAX:
         return Decision.HANG_UP
     if category in (AnsweredBy.MACHINE, AnsweredBy.NETWORK):
-        cues, least = evidence.machine_cues(), _least_to_hang_up(evidence, certain)
+        least = _least_to_hang_up(evidence, certain)
         is_tape = evidence.beep is not None or evidence.said.settled is category
         may_be_person = not is_tape and bool(evidence.said.kinds(OF_PEOPLE_ALONE))
         enough = cues >= (CUES_BEHIND if evidence.talk_behind else CUES)

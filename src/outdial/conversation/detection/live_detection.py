@@ -209,10 +209,20 @@ class LiveDetection:
         category = judgement.category
         if category in MACHINES and not hangs_up:
             category = AnsweredBy.UNKNOWN  # not sure enough to treat anybody as one
+        if not hangs_up and self._told is not None and not self._is_other(category):
+            return
+        self._told = category
         confidence = judgement.confidence if category is judgement.category else None
         verdict = self._verdict(category, judgement.at_ms, judgement.evidence, confidence=confidence)
         text = self._detector.evidence(judgement.at_ms).said.text
         self._answering.detected(verdict, text, may_speak=not hangs_up)
+
+    def _is_other(self, category: AnsweredBy) -> bool:
+        """Whether it is worth another verdict: a person is one, or isn't known to be, once and no oftener."""
+        if {category, self._told} != PERSON_OR_NOT:
+            return category is not self._told
+        was_told, self._told_other = self._told_other, True
+        return not was_told
 
     def _follow_to_end(self, evidence: Evidence) -> None:
         """To the moment from which on the machine records."""

@@ -5,7 +5,8 @@ judged anew each time, for who is near is known only once they have spoken.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ JOINED_MS = 200      # a shorter pause is none
 APART_MS = 250       # from the near voice: what is as soft and nearer may be its own end
 LEAST_MS = 80        # of a voice; a click is shorter
 LONGEST_MS = 60_000  # of a call that is looked at
+FIRST_WINDOWS = 256  # there is room for, at first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,27 +90,40 @@ class Talk:
     """One call's windows, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._voice: list[float] = []
-        self._power: list[float] = []
-        self._end_ms: list[int] = []
+        self._count = 0
+        self._voice = np.empty(FIRST_WINDOWS, dtype=np.float32)
+        self._power = np.empty(FIRST_WINDOWS, dtype=np.float64)
+        self._end_ms = np.empty(FIRST_WINDOWS, dtype=np.int64)
         self._from_ms: int | None = None
+        self._spoken: Spoken | None = None  # of these windows, once somebody has asked
 
     def window(self, at_ms: int, voice: float, power: float) -> None:
         """One window, heard until `at_ms`. `voice`: the probability of one; `power` relative to full scale."""
         if self._from_ms is None:
             self._from_ms = at_ms - WINDOW_MS
-        if at_ms <= LONGEST_MS:
-            self._voice.append(voice)
-            self._power.append(power)
-            self._end_ms.append(at_ms)
+        if at_ms > LONGEST_MS:
+            return
+        place, self._count, self._spoken = self._count, self._count + 1, None
+        if place == len(self._voice):
+            self._voice, self._power = _longer(self._voice), _longer(self._power)
+            self._end_ms = _longer(self._end_ms)
+        self._voice[place], self._power[place], self._end_ms[place] = voice, power, at_ms
 
     def spoken(self, now_ms: int) -> Spoken:
+        """As of the windows so far; made once for each of them, however often it is asked for."""
+        if self._spoken is None:
+            self._spoken = self._of_windows(now_ms)
+        if self._spoken.now_ms == now_ms:
+            return self._spoken
+        return replace(self._spoken, now_ms=now_ms, from_ms=now_ms if self._from_ms is None else self._from_ms)
+
+    def _of_windows(self, now_ms: int) -> Spoken:
         from_ms = now_ms if self._from_ms is None else self._from_ms
-        voiced = np.array(self._voice, dtype=np.float32) >= VOICE
-        ends = np.array(self._end_ms, dtype=np.int64)
+        voiced = self._voice[: self._count] >= VOICE
+        ends = self._end_ms[: self._count]
         if not voiced.any():
             return Spoken(now_ms=now_ms, spans=(), behind_ms=0, level_dbfs=-100.0, from_ms=from_ms)
-        level = _levels(np.array(self._power, dtype=np.float64), voiced)
+        level = _levels(self._power[: self._count], voiced)
         of_late = level[voiced & (ends > ends[-1] - LOUDEST_MS)]
         loudest = float((of_late if len(of_late) else level[voiced]).max())
         near = voiced & (level > loudest - BEHIND_DB)
@@ -126,6 +141,10 @@ class Talk:
             loud_until_ms=loud_until_ms,
             from_ms=from_ms,
         )
+
+
+def _longer(windows: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate((windows, np.empty_like(windows)))
 
 
 def _peak(span: Span, ends: NDArray[np.int64], level: NDArray[np.float64], near: NDArray[np.bool_]) -> float:
