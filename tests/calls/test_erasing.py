@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
+from outdial.calls.advance import apply_event
 from outdial.calls.erasing import erase_recordings, erase_transcripts, lock_ended
 from outdial.calls.events import add_event
 from outdial.calls.results import Result, save_result
 from outdial.db.retention_tables import recording_removals
 from outdial.db.tables import attempts, call_events, calls
 from outdial.telephony.state import CallState, EndReason
+from outdial.telephony.verdict import AnsweredBy, Verdict
 
 
 @pytest.fixture
@@ -73,6 +75,24 @@ async def test_what_comes_late_is_not_written_into_what_was_erased(workspace, en
     call, attempt = await workspace.call(ended.call_id), await workspace.attempt(ended.attempt_id)
     assert (call.noted, call.variables, call.recording) == ({}, {"name": "Jane"}, "recordings/x/y.wav")
     assert attempt.turns == 4
+
+
+async def test_a_late_verdict_does_not_bring_back_what_was_said(workspace, ended):
+    """Of a process that was frozen meanwhile."""
+    async with workspace.engine.begin() as conn:
+        await erase_transcripts(conn, [ended.call_id])
+    evidence = ("beep at 6.2 s, 1000 Hz", "said 'leave a message'")
+    verdict = Verdict(
+        answered_by=AnsweredBy.MACHINE, at=datetime.now(UTC), evidence=evidence, heard_ms={evidence[1]: 4350},
+        revises=True, is_ours=True,
+    )  # fmt: skip
+    await apply_event(workspace.engine, ended.attempt_id, verdict)
+    who = (await workspace.call(ended.call_id)).answered_by
+    assert (who["category"], who["evidence"]) == ("machine", [evidence[0]])
+    assert "heard_ms" not in who
+    async with workspace.engine.connect() as conn:
+        told = await conn.scalars(select(call_events.c.data).where(call_events.c.call_id == ended.call_id))
+        assert not any("leave a message" in str(data) for data in told)
 
 
 async def test_what_tells_who_answered_stays_but_for_what_was_said(workspace, ended):

@@ -1,5 +1,6 @@
 """Which of several verdicts wins. Through the database: tests/calls/test_advance.py."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from outdial.telephony.verdict import (
     is_settled,
     revised,
     waited_ms,
+    without_speech,
 )
 
 ANSWERED_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -231,6 +233,11 @@ def test_what_our_own_detector_adds_on_a_machine_takes_nothing_away():
     assert new.evidence == ("said 'leave a message'", "said 'mailbox is full'")
     assert new.message_end
     assert revised(new, more, ANSWERED_AT) is None
+
+
+def test_without_speech_stays_what_was_not_said():
+    said = verdict(evidence=("said 'leave it'", "beep at 6.2 s"), heard_ms={"said 'leave it'": 4200})
+    assert without_speech(said) == replace(said, evidence=("beep at 6.2 s",), heard_ms={})
 
 
 @pytest.mark.parametrize(

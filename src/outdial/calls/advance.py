@@ -42,7 +42,7 @@ from outdial.telephony.state import (
     is_of_another_call,
 )
 from outdial.telephony.transfer import TransferResult
-from outdial.telephony.verdict import DetectedBy, Verdict, revised
+from outdial.telephony.verdict import DetectedBy, Verdict, revised, without_speech
 
 logger = logging.getLogger(__name__)
 
@@ -287,8 +287,10 @@ async def ask_for_no_end(conn: AsyncConnection, attempt_id: str) -> None:
 
 
 async def _verdict(conn: AsyncConnection, held: Held, event: Verdict) -> Applied:
-    """Record who answered. What comes after the call went on to its next attempt is about a conversation long over."""
+    """Record who answered. What comes after the call went on to its next attempt is about a conversation long over; and
+    what was said of one that was erased isn't written into it again."""
     attempt, call = held.attempt, held.call
+    event = event if call.transcript_erased_at is None else without_speech(event)
     is_live = attempt.state is not CallState.ENDED
     answered_at = attempt.answered_at or call.answered_at
     answered_by = revised(call.answered_by, event, answered_at)

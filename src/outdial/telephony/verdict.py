@@ -135,6 +135,12 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     return replace(held, heard_ms=known.heard_ms)
 
 
+def without_speech(verdict: Verdict) -> Verdict:
+    """Of a call whose transcript was erased: what tells who answered, but for what was said (of our own detector)."""
+    kept = tuple(each for each in verdict.evidence if not each.startswith("said "))
+    return replace(verdict, evidence=kept, heard_ms={})
+
+
 def waited_ms(by_carrier_ms: int | None, told_ago_ms: int | None) -> int:
     """How long before an instant a call was answered, as far as that is known. `by_carrier_ms`: since the instant that
     the carrier has told, by another clock; `told_ago_ms`: since it was told, by one clock alone. A carrier's clock is
