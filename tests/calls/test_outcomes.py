@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from outdial.calls.advance import apply_event
+from outdial.calls.events import add_event
 from outdial.calls.outcomes import reconsider, retry_words
 from outdial.calls.records import lock_attempt
 from outdial.telephony.failures import INTERRUPTED, CallError, FailureCode
@@ -124,6 +125,29 @@ async def test_a_screening_service_that_let_nobody_through_may_be_called_again(w
     await apply_event(workspace.engine, claim.attempt_id, verdict)
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.MACHINE)
     assert (await workspace.call(claim.call_id)).state == state
+
+
+@pytest.mark.parametrize(
+    ("category", "then", "is_word"),
+    [
+        ("menu", "nothing", True),
+        ("menu", "keys", False),   # somebody was chosen
+        ("menu", "reply", False),  # somebody came by themselves
+        ("human", "nothing", False),
+    ],
+)
+async def test_a_menu_that_nobody_has_come_from_is_one(workspace, claim, category, then, is_word):
+    told = [Verdict(answered_by=AnsweredBy(category), at=datetime.now(UTC), evidence=("said 'press one'",))]
+    if then == "reply":
+        told.append(Verdict(answered_by=AnsweredBy.UNKNOWN, at=datetime.now(UTC), evidence=("reply",)))
+    for verdict in told:
+        await apply_event(workspace.engine, claim.attempt_id, verdict)
+    if then == "keys":
+        async with workspace.engine.begin() as conn:
+            await add_event(conn, claim.call_id, "digits_sent", {"count": 1})
+    await workspace.set_call(claim.call_id, callee_responded=True)
+    assert ("menu" in await words(workspace, claim, COMPLETED)) is is_word
+    assert "menu" not in await words(workspace, claim, Ending(end_reason=EndReason.MACHINE))
 
 
 async def test_a_machine_is_no_screening_service(workspace, claim):

@@ -240,6 +240,14 @@ def test_without_speech_stays_what_was_not_said():
     assert without_speech(said) == replace(said, evidence=("beep at 6.2 s",), heard_ms={})
 
 
+@pytest.mark.parametrize("gate", sorted(GATES))
+def test_who_has_answered_us_behind_a_service_is_no_voicemail(gate):
+    through = revised(known(gate, evidence=("said 'press one'",)), verdict(UNKNOWN, evidence=(REPLY,)), ANSWERED_AT)
+    assert (through.category, through.evidence) == (gate, ("said 'press one'", REPLY))
+    later = revised(through, verdict(MACHINE, evidence=(WORDS,)), ANSWERED_AT)
+    assert (later.category, later.evidence) == (gate, ("said 'press one'", REPLY, WORDS))
+
+
 @pytest.mark.parametrize(
     ("by_carrier_ms", "told_ago_ms", "waited"),
     [(1800, 1750, 1750), (900, 1750, 900), (6800, 1750, 1750), (-3200, 1750, 0), (None, 1750, 0), (1800, None, 0)],

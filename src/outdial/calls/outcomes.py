@@ -22,7 +22,7 @@ from outdial.telephony.outcome import NAMED, WISH, Facts, Outcome, outcome_of, o
 from outdial.telephony.retry import RetryOn
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
 from outdial.telephony.transfer import TransferOutcome
-from outdial.telephony.verdict import AnsweredBy, WhoAnswered
+from outdial.telephony.verdict import REPLY, AnsweredBy, WhoAnswered
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,18 @@ async def retry_words(
         facts = (await known_of(conn, call, ending, attempt)).facts
         if outcome_of(replace(facts, callee_responded=bool(facts.callee_responded))) is Outcome.SILENT:
             words.add(RetryOn.SILENT)
+        if await _stayed_at_menu(conn, call, attempt):
+            words.add(RetryOn.MENU)
     return words
+
+
+async def _stayed_at_menu(conn: AsyncConnection, call: CallRecord, attempt: AttemptRecord) -> bool:
+    """Whether a menu answered that nobody pressed a key for, and nobody behind it has answered us."""
+    who = call.answered_by
+    if who is None or who.category is not AnsweredBy.MENU or REPLY in who.evidence:
+        return False
+    values = {"the_call": attempt.call_id, "since": attempt.created_at}
+    return not (await conn.execute(_WAS_PRESSED, values)).scalar_one()
 
 
 async def _was_talked_on(conn: AsyncConnection, ending: Ending, attempt: AttemptRecord) -> bool:
@@ -193,13 +204,17 @@ def _transfer(since: Any) -> Any:
     return query.order_by(known.id.desc()).limit(1).scalar_subquery().label("transfer")
 
 
-def _was_talked() -> Select[Any]:
+def _told_since(*types: str) -> Any:
     told = call_events.c
-    said = exists().where(
+    return exists().where(
         told.call_id == bindparam("the_call", type_=Text),
-        told.type.in_(["transcript", "digit"]),
+        told.type.in_(types),
         told.at >= bindparam("since", type_=DateTime(timezone=True)),
     )
+
+
+def _was_talked() -> Select[Any]:
+    said = _told_since("transcript", "digit")
     return select(or_(calls.c.callee_responded.is_(True), said)).where(calls.c.id == bindparam("the_call", type_=Text))
 
 
@@ -240,6 +255,7 @@ def _ended() -> Select[Any]:
 
 
 _WHAT_IS_STORED, _ENDED, _WAS_TALKED_ON = Hot(_what_is_stored()), Hot(_ended()), _was_talked()
+_WAS_PRESSED = select(_told_since("digits_sent"))
 _RECONSIDERED = Hot(
     with_event(
         update(calls)

@@ -161,11 +161,11 @@ class Retry(_Strict):
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """How often to dial at most, the first time included."""
     on: Annotated[
-        list[Literal["busy", "no_answer", "declined", "failed", "machine", "screening", "silent"]],
-        Field(min_length=1, max_length=6),
+        list[Literal["busy", "no_answer", "declined", "failed", "machine", "screening", "menu", "silent"]],
+        Field(min_length=1, max_length=8),
     ] = ["busy", "no_answer"]
-    """After which ends. `failed` never includes a call that was talked on; `silent`: somebody answered, and neither
-    spoke nor pressed a key."""
+    """After which ends. `failed` never includes a call that was talked on; `menu`: a phone menu answered, no key was
+    pressed, and nobody behind it answered; `silent`: somebody answered, and neither spoke nor pressed a key."""
     delays_s: Annotated[list[Annotated[int, Field(ge=1, le=2_592_000)]], Field(min_length=1, max_length=10)] = [1800]
     """Seconds to wait before the second attempt, the third, …; the last delay repeats."""
 

@@ -16,6 +16,7 @@ class RetryOn(StrEnum):
     FAILED = "failed"    # never when the call was talked on
     MACHINE = "machine"
     SCREENING = "screening"  # a screening service answered, and nobody came or we hung up
+    MENU = "menu"        # a menu answered, no key of ours was pressed, and nobody behind it has answered us
     SILENT = "silent"    # somebody answered, and never spoke nor pressed a key
 
 

@@ -112,7 +112,8 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     now, or that there was a beep, and one of our own detector may add evidence. A machine, a screening service or a
     menu that our own detector finds later takes the place of a person. What finds a machine too late (after DEADLINE or
     REPLY) only adds its evidence: a person may be talking by then. Words alone tell of a voicemail behind a screening
-    service or a menu. All evidence is kept, in the order in which it came; the time is that of the first of a category.
+    service or a menu, until who is behind it has answered us. All evidence is kept, in the order in which it came; the
+    time is that of the first of a category.
     """
     if known is None:
         return _held(verdict, verdict.answered_by, verdict.evidence, _after_answer_ms(verdict, answered_at))
@@ -122,6 +123,8 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
         return None if evidence == known.evidence else replace(known, evidence=evidence)
     if DEADLINE in verdict.evidence and known.category is AnsweredBy.SILENCE:
         return replace(known, evidence=evidence)  # which is a result, though not the last word
+    if REPLY in verdict.evidence and known.category in GATES:  # it has let us through
+        return None if evidence == known.evidence else replace(known, evidence=evidence)
     if REPLY in verdict.evidence and known.category in MACHINES:  # found at the same moment, and not obeyed
         unknown = replace(known, category=AnsweredBy.UNKNOWN, evidence=evidence, confidence=None)
         return replace(unknown, message_end=False, beeped=False)
@@ -160,6 +163,8 @@ def is_settled(category: AnsweredBy, evidence: Collection[str]) -> bool:
 def _is_too_late(known: WhoAnswered, verdict: Verdict) -> bool:
     if known.category is AnsweredBy.HUMAN:
         return REPLY in known.evidence and (verdict.revises or verdict.is_ours)
+    if known.category in GATES:
+        return REPLY in known.evidence
     if known.category is AnsweredBy.SILENCE and REPLY in verdict.evidence:
         return False  # somebody is there, however late
     settled = known.category in UNDECIDED and is_settled(known.category, known.evidence)
