@@ -92,6 +92,12 @@ async def test_without_a_period_the_list_goes_back_as_far_as_the_figures(client,
         ("/v1/who-answered/calls?cursor=x", "cursor"),
         ("/v1/who-answered/calls.csv?local=dog&carrier_said=human", "local"),
         ("/v1/who-answered/calls?local=human", ""),
+        ("/v1/who-answered?since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z", "since"),
+        ("/v1/who-answered?since=2099-01-01T00:00:00Z", "since"),
+        ("/v1/who-answered/calls?since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z", ""),
+        ("/v1/who-answered/calls.csv?since=2026-02-01T00:00:00Z&until=2026-02-01T00:00:00Z", ""),
+        ("/v1/who-answered/calls?carrier=acme", "carrier"),
+        ("/v1/who-answered/calls.csv?carrier=acme", "carrier"),
     ],
 )
 async def test_what_is_wrong_is_named(client, query, field):

@@ -30,6 +30,11 @@ async def test_nothing_to_compare_is_said(viewer):
     assert "OUTDIAL_AMD_BY=carrier" in page
 
 
+async def test_a_carrier_that_there_is_not_lists_those_of_all(viewer, compared):
+    differs = await compared("machine", "human", 1500)
+    assert f'href="/calls/{differs}"' in (await viewer.get(f"{PATH}?carrier=acme")).text
+
+
 async def test_figures_lead_to_their_calls(viewer, compared):
     differs = await compared("machine", "human", 1500, "machine", local_revisions=1)
     alike = await compared("human", "human", 800)

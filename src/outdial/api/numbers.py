@@ -13,8 +13,7 @@ from outdial.api.bodies import CleanId, Name, StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Services, Use
 from outdial.calls.request import E164, CleanText
-from outdial.carriers.name import CarrierName
-from outdial.carriers.registry import CARRIERS, KnownCarrier, carrier_named
+from outdial.carriers.registry import CARRIERS, KnownCarrier, must_be_known
 from outdial.db.engine import reading
 from outdial.numbers import new_number
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
@@ -104,18 +103,12 @@ _REGION = (
 )
 
 
-def _known(name: CarrierName) -> CarrierName:
-    if carrier_named(name) is None:
-        raise ValueError(f"must be one of: {', '.join(CARRIERS)}")
-    return name
-
-
 class NumberList(TypedDict):
     numbers: list[NumberView]
 
 
 class Account(StrictBody):
-    carrier: Annotated[KnownCarrier, AfterValidator(_known)]
+    carrier: Annotated[KnownCarrier, AfterValidator(must_be_known)]
     credentials: dict[str, CleanText]
     """What the carrier asks for; stored encrypted, never given back."""
     simulated: bool = False

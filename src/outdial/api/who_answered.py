@@ -176,6 +176,8 @@ async def get_comparison(
 ) -> JSONResponse:
     until = period.until or clock.now()
     since = _since(period.since, until)
+    if since >= until:
+        raise invalid([{"field": "since", "message": "must be before until"}])
     default = services.settings.amd_by
 
     async def ask(conn: AsyncConnection) -> Comparison:

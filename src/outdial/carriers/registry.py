@@ -19,6 +19,13 @@ def carrier_named(text: str) -> CarrierName | None:
     return name if name in CARRIERS else None
 
 
+def must_be_known(name: CarrierName) -> CarrierName:
+    """Raises ValueError where it isn't."""
+    if name not in CARRIERS:
+        raise ValueError(f"must be one of: {', '.join(CARRIERS)}")
+    return name
+
+
 def default_carrier() -> CarrierKind:
     return next(iter(CARRIERS.values()))
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial import clock
+from outdial.carriers.registry import carrier_named
 from outdial.dashboard.page import Here, PageRoute
 from outdial.dashboard.words import ANSWERED_BY, carrier_label
 from outdial.history.agreement import Agreement, Comparison, ConfusionCell, compare
@@ -111,7 +112,8 @@ async def who_answered(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     cell = None if local is None or carrier_said is None else (local, carrier_said)
-    asked = Asked(days=days, which=Which.BOTH if cell else which, cell=cell, carrier=carrier or None)
+    known = carrier_named(carrier) if carrier else None
+    asked = Asked(days=days, which=Which.BOTH if cell else which, cell=cell, carrier=known)
     until = clock.now()
     since = until - timedelta(days=days)
     wanted = ComparedFilter.model_validate(

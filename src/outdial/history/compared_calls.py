@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Select, and_, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from outdial.calls.request import Instant
 from outdial.carriers.name import CarrierName
-from outdial.carriers.registry import KnownCarrier
+from outdial.carriers.registry import KnownCarrier, must_be_known
 from outdial.db.detection_tables import detections
 from outdial.db.tables import attempts, calls
 from outdial.history.csv_export import BYTE_ORDER_MARK, lines
@@ -42,6 +42,12 @@ class Which(StrEnum):
     LABELLED = "labelled"  # somebody has said who answered
 
 
+def must_be_in_order(since: datetime | None, until: datetime | None) -> None:
+    """Raises ValueError for a period in which there is no instant."""
+    if since is not None and until is not None and since >= until:
+        raise ValueError("since must be before until")
+
+
 class ComparedSearch(BaseModel):
     """Several filters must all hold."""
 
@@ -55,7 +61,7 @@ class ComparedSearch(BaseModel):
     they agree."""
     carrier_said: AnsweredBy | None = None
     """What the carrier said."""
-    carrier: CarrierName | None = None
+    carrier: Annotated[KnownCarrier, AfterValidator(must_be_known)] | None = None
     """Calls through this carrier."""
     since: Instant | None = None
     """Answered at or after this instant; without it, 30 days before `until`."""
@@ -66,6 +72,11 @@ class ComparedSearch(BaseModel):
     def _whole_cell(self) -> "ComparedSearch":
         if (self.local is None) is not (self.carrier_said is None):
             raise ValueError("local and carrier_said go together")
+        return self
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "ComparedSearch":
+        must_be_in_order(self.since, self.until)
         return self
 
     @property
