@@ -1,6 +1,7 @@
 """outdial amd, as it is typed."""
 
 import json
+import struct
 import wave
 
 import numpy as np
@@ -10,8 +11,10 @@ from typer.testing import CliRunner
 from outdial.cli.amd import app
 from outdial.media import tones
 from outdial.media.frames import silence
+from outdial.media.g711 import pcm_to_alaw, pcm_to_ulaw
 from outdial.speech.offline import available
 
+needs_voice = pytest.mark.skipif(available()[0].problem is not None, reason="needs the offline voice")
 FAX = silence(500) + tones.fax_ced(3000) + silence(500)
 
 
@@ -73,24 +76,52 @@ def test_another_language_is_judged_by_timing_and_tones_and_says_so(tmp_path):
 def test_what_is_no_recording_is_refused(tmp_path, content):
     path = tmp_path / "other.wav"
     path.write_bytes(content)
-    assert "can't be read as a WAV file" in str(run(str(path)).exception)
-    assert "can't be read" in str(run(str(tmp_path / "missing.wav")).exception)
+    assert "can't be read as a WAV file: it is none" in str(run(str(path)).exception)
+    assert "can't be read: No such file" in str(run(str(tmp_path / "missing.wav")).exception)
 
 
-def test_so_is_a_format_that_is_not_read(tmp_path):
-    assert "only 16 are read" in str(run(write(tmp_path / "narrow.wav", b"\x80" * 8000, width=1)).exception)
+def test_so_is_one_without_audio(tmp_path):
+    assert str(run(write(tmp_path / "empty.wav", b"")).exception).endswith("it has no audio")
 
 
-@pytest.mark.skipif(available()[0].problem is not None, reason="needs the offline voice")
-async def test_a_voicemail_that_is_spoken_and_heard(tmp_path):
+def wav_of(tmp_path, tag, sound, *, rate_hz=8000):
+    """One byte a sample; its length was never filled in."""
+    path = tmp_path / "telephony.wav"
+    form = struct.pack("<HHIIHH", tag, 1, rate_hz, rate_hz, 1, 8)
+    path.write_bytes(b"RIFF" + bytes(4) + b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + bytes(4) + sound)
+    return str(path)
+
+
+@pytest.mark.parametrize(("tag", "encode"), [(7, pcm_to_ulaw), (6, pcm_to_alaw)])
+def test_what_telephony_writes_is_read(tmp_path, tag, encode):
+    assert told(wav_of(tmp_path, tag, encode(FAX)))["category"] == "fax"
+
+
+@pytest.mark.parametrize(("tag", "rate_hz"), [(2, 8000), (7, 0)])
+def test_so_is_a_format_that_is_not_read_and_one_without_a_rate(tmp_path, tag, rate_hz):
+    path = wav_of(tmp_path, tag, pcm_to_ulaw(FAX), rate_hz=rate_hz)
+    assert "neither PCM nor G.711, or has no sample rate" in str(run(path).exception)
+
+
+async def spoken(text):
     from outdial.speech.offline import OfflineTextToSpeech
 
-    said = b"".join([
-        piece
-        async for piece in OfflineTextToSpeech().speak(
-            "You have reached the voicemail of Tom. I can't come to the phone. Please leave a message after the tone."
-        )
-    ])  # fmt: skip
+    return b"".join([piece async for piece in OfflineTextToSpeech().speak(text)])
+
+
+@needs_voice
+async def test_a_hello_that_the_recording_ends_after_is_judged_as_if_silence_came(tmp_path):
+    """Else its words would be known after the last window, and judged by nothing."""
+    done = run(write(tmp_path / "hello.wav", silence(600) + await spoken("Hello?") + silence(300)), "--json")
+    assert json.loads(done.stdout.splitlines()[-1])["category"] == "human"
+    assert "Judged as if 3 s of silence came after its end." in done.stderr
+
+
+@needs_voice
+async def test_a_voicemail_that_is_spoken_and_heard(tmp_path):
+    said = await spoken(
+        "You have reached the voicemail of Tom. I can't come to the phone. Please leave a message after the tone."
+    )
     found = told(write(tmp_path / "tape.wav", silence(600) + said + silence(700) + tones.beep(500) + silence(2500)))
     assert found["category"] == "machine"
     assert any(one.startswith("said '") for one in found["evidence"])

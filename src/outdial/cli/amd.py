@@ -1,7 +1,6 @@
 """outdial amd: who answered, by a recording."""
 
 import json as json_format
-import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,21 +17,26 @@ if TYPE_CHECKING:
 app = verbs()
 
 LONGEST_S = 60  # of a recording that is looked at: an opening is shorter
+MOST_BYTES = 64 * 2**20  # of its file
+NOT_READ = "it is none, or neither PCM nor G.711, or has no sample rate"
+AFTER_S = 3     # of silence are taken to follow: what was said last is judged by what comes after it
 
 
 @app.command()
 def amd(
-    file: Annotated[Path, typer.Argument(help="A WAV file. Of a stereo one the left side: the callee's.")],
+    file: Annotated[
+        Path, typer.Argument(help="A WAV file, PCM or G.711. Of a stereo one the left side: the callee's.")
+    ],
     language: Annotated[str, typer.Option(help="What is spoken, such as en.")] = "en",
     json: AsJson = False,
 ) -> None:
     """Tell who answered a call, by its recording.
 
-    The recording begins when the call is answered. What gives them away is told
+    The recording begins when the call is answered. Three seconds of silence are
+    taken to follow where somebody has spoken in it. What gives them away is told
     with it: when somebody spoke, tones, and words where the language is English.
     """
-    pcm = _callee(file)
-    judgements = _judgements(pcm, language)
+    judgements = _judgements(_callee(file), language)
     last = judgements[-1] if judgements else None
     if json:
         typer.echo(json_format.dumps(_found(judgements)))
@@ -66,11 +70,15 @@ def _judgements(pcm: bytes, language: str) -> "list[Judgement]":
     from outdial.conversation.detection.detector import Detector
     from outdial.conversation.detection.recorded_audio import heard_in
     from outdial.conversation.understanding.language import language_of
+    from outdial.media.frames import BYTES_PER_MS
 
     recognise = _recogniser(language)
     detector = Detector(None if recognise is None else language_of(language))
-    taken = (detector.take(heard) for heard in heard_in(pcm, recognise))
-    return [judgement for judgement in taken if judgement is not None]
+    taken = (detector.take(heard) for heard in heard_in(pcm, recognise, silent_after_ms=1000 * AFTER_S))
+    found = [judgement for judgement in taken if judgement is not None]
+    if found and found[-1].at_ms > len(pcm) // BYTES_PER_MS:
+        progress.print(f"Judged as if {AFTER_S} s of silence came after its end.", markup=False, soft_wrap=True)
+    return found
 
 
 def _recogniser(language: str) -> Callable[[bytes], str] | None:
@@ -91,17 +99,19 @@ def _callee(file: Path) -> bytes:
     import soxr
 
     from outdial.media.frames import SAMPLE_RATE_HZ
+    from outdial.media.sounds import SoundFailed
+    from outdial.speech.sound_decoding import wav_channels
 
     try:
-        with wave.open(str(file)) as recording:
-            channels, rate_hz, width = recording.getnchannels(), recording.getframerate(), recording.getsampwidth()
-            data = recording.readframes(LONGEST_S * rate_hz)
-    except (OSError, wave.Error, EOFError) as error:
-        raise CommandFailed(f"{file} can't be read as a WAV file: {error}") from None
-    if width != 2:
-        raise CommandFailed(f"{file} has {8 * width} bits a sample; only 16 are read")
-    samples = np.frombuffer(data[: len(data) // (2 * channels) * 2 * channels], dtype="<i2").reshape(-1, channels)[:, 0]
+        with file.open("rb") as opened:
+            channels, rate_hz = wav_channels(opened.read(MOST_BYTES))
+    except OSError as error:
+        raise CommandFailed(f"{file} can't be read: {error.strerror or type(error).__name__}") from None
+    except SoundFailed:
+        raise CommandFailed(f"{file} can't be read as a WAV file: {NOT_READ}") from None
+    heard = channels[: LONGEST_S * rate_hz, 0]
+    if not len(heard):
+        raise CommandFailed(f"{file} can't be judged: it has no audio")
     if rate_hz != SAMPLE_RATE_HZ:
-        heard = soxr.resample(samples.astype(np.float32), rate_hz, SAMPLE_RATE_HZ)
-        samples = np.clip(heard, -32768, 32767).astype("<i2")
-    return samples.tobytes()
+        heard = soxr.resample(heard, rate_hz, SAMPLE_RATE_HZ)
+    return bytes((np.clip(heard, -1, 1) * 32767).astype("<i2").tobytes())

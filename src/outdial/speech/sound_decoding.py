@@ -70,7 +70,17 @@ def _must_be_short(samples: int, rate_hz: int) -> None:
 
 
 def _wav(data: bytes) -> tuple[Wave, int]:
-    """Mono, and its rate. A last chunk that is cut off, or whose length was never filled in, is taken as it is."""
+    """Mono, and its rate."""
+    samples, rate_hz = wav_channels(data)
+    _must_be_short(len(samples), rate_hz)
+    return np.asarray(samples.mean(axis=1), dtype=np.float32), rate_hz
+
+
+def wav_channels(data: bytes) -> tuple[NDArray[np.float32], int]:
+    """Of a WAV file, a column each, and its rate. A last chunk that is cut off, or whose length was never filled in, is
+    taken as it is. Raises SoundFailed."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        raise SoundFailed("no_sound")
     at, form = 12, None
     while at + 8 <= len(data):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
@@ -78,22 +88,20 @@ def _wav(data: bytes) -> tuple[Wave, int]:
         if name == b"fmt " and len(body) >= 16:
             form = body
         elif name == b"data" and form is not None:
-            return _samples(form, body)
+            return _samples(form, body or data[at + 8 :])
         at += 8 + size + size % 2
     raise SoundFailed("no_sound")
 
 
-def _samples(form: bytes, data: bytes) -> tuple[Wave, int]:
+def _samples(form: bytes, data: bytes) -> tuple[NDArray[np.float32], int]:
     tag, channels, rate_hz, _, block, bits = struct.unpack_from("<HHIIHH", form)
     if tag == EXTENSIBLE and len(form) >= 26:
         tag = int.from_bytes(form[24:26], "little")
     read = _READ.get((tag, bits))
     if read is None or rate_hz not in RATES_HZ or not 0 < channels <= MAX_CHANNELS or block != channels * bits // 8:
         raise SoundFailed("no_sound")
-    count = len(data) // block
-    _must_be_short(count, rate_hz)
-    samples = read(data[: count * block])
-    return np.asarray(samples.reshape(-1, channels).mean(axis=1), dtype=np.float32), rate_hz
+    samples = read(data[: len(data) // block * block])
+    return np.asarray(samples.reshape(-1, channels), dtype=np.float32), rate_hz
 
 
 def _pcm8(data: bytes) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ import numpy as np
 from outdial.conversation.detection.heard import Heard, Window, Words, near_audio
 from outdial.conversation.detection.talk import Talk
 from outdial.conversation.detection.words_wanted import WordsWanted
-from outdial.media.frames import BYTES_PER_MS
+from outdial.media.frames import BYTES_PER_MS, silence
 from outdial.media.tone_tracker import ToneTracker
 from outdial.media.voice_activity import WINDOW_BYTES, WINDOW_MS, VoiceActivity
 
@@ -15,8 +15,14 @@ EVERY_WINDOWS = 3        # between two looks at what is to be recognised
 TAKES_MS, TAKES_SHARE = 120, 0.03  # recognition: about so long, and so much of what is recognised
 
 
-def heard_in(pcm: bytes, recognise: Callable[[bytes], str] | None) -> Iterator[Heard]:
-    """In the order of the call clock. `pcm`: 8000 Hz PCM16; `recognise` None: nobody knows the language."""
+def heard_in(
+    pcm: bytes, recognise: Callable[[bytes], str] | None, *, silent_after_ms: int = 0
+) -> Iterator[Heard]:
+    """In the order of the call clock. `pcm`: 8000 Hz PCM16; `recognise` None: nobody knows the language.
+    `silent_after_ms`: of silence that is taken to follow where somebody has spoken, so that their last words are known
+    before it ends."""
+    windows = len(pcm) // WINDOW_BYTES
+    pcm += silence(silent_after_ms)
     voices: list[float] = []
     activity = VoiceActivity()
     stream = activity.open(voices.append)
@@ -24,6 +30,8 @@ def heard_in(pcm: bytes, recognise: Callable[[bytes], str] | None) -> Iterator[H
     waiting: list[Words] = []
     for place in range(len(pcm) // WINDOW_BYTES):
         at_ms = (place + 1) * WINDOW_MS
+        if place >= windows and not talk.spoken(at_ms).spans:
+            break
         window = pcm[place * WINDOW_BYTES : (place + 1) * WINDOW_BYTES]
         stream.feed(window)
         activity.run_once()
