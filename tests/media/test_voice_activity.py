@@ -1,8 +1,4 @@
-import asyncio
 import logging
-import os
-import sys
-import threading
 
 import numpy as np
 import pytest
@@ -236,23 +232,3 @@ def test_audio_that_nobody_works_off_does_not_pile_up(activity, caplog):
         pass
     assert 32 <= len(heard) <= 64
     assert set(caplog.messages) == {"Voice detection fell behind"}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no niceness of its own")
-async def test_who_infers_gives_way_to_the_event_loop_and_to_nobody_else_on_its_behalf(activity, monkeypatch):
-    nice = asyncio.get_running_loop().create_future()
-    infer = VoiceActivity.infer
-
-    def looked_at(self, batch):
-        found = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-        nice.get_loop().call_soon_threadsafe(nice.set_result, found)
-        return infer(self, batch)
-
-    monkeypatch.setattr(VoiceActivity, "infer", looked_at)
-    stream = activity.open(lambda probability: None)
-    stream.feed(noise(1, windows=1))
-    running = asyncio.create_task(activity.run())
-    try:
-        assert await nice == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
-    finally:
-        running.cancel()

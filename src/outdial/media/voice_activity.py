@@ -14,12 +14,8 @@ first; `sr` int64. It gives the probability of speech [B, 1] and the next state.
 import asyncio
 import importlib.util
 import logging
-import os
-import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -39,7 +35,6 @@ WINDOW_BYTES = WINDOW_SAMPLES * 2
 CONTEXT_SAMPLES = 32
 STATE_SIZE = 128
 PERIOD_S = 0.03
-NICER = 10
 CATCH_UP_WINDOWS = 4  # of each stream at once, when most have that many waiting
 MAX_BACKLOG_BYTES = 64 * WINDOW_BYTES  # 2 s; what happened before is of no use to a live call
 
@@ -238,10 +233,9 @@ class VoiceActivity:
 
     async def run(self) -> None:
         """Work off what is there every 30 ms, until cancelled. Inference runs in a thread of its own, where it
-        doesn't hold up the frames that are due meanwhile (onnxruntime lets go of the interpreter lock), nor does it
-        where both share a core: the system lets the event loop go first."""
+        doesn't hold up the frames that are due meanwhile (onnxruntime lets go of the interpreter lock)."""
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, thread_name_prefix="voice-activity", initializer=_give_way) as thread:
+        with ThreadPoolExecutor(1, thread_name_prefix="voice-activity") as thread:
             while True:
                 began = loop.time()
                 while (batch := self.collect()) is not None:
@@ -278,14 +272,6 @@ def _take(streams: list[VoiceStream], count: int) -> Floats:
         del stream._pcm[:size]
     pcm = np.frombuffer(taken, dtype="<i2").reshape(len(streams), count, WINDOW_SAMPLES).swapaxes(0, 1)
     return pcm.astype(np.float32) / np.float32(32768)
-
-
-def _give_way() -> None:
-    """Of this thread alone, which has a niceness of its own on Linux (setpriority(2), "C library/kernel differences").
-    With 60 conversations on a core, the longest hundredth of turns got 40 % shorter by it (bench/README.md)."""
-    if sys.platform == "linux":
-        with suppress(OSError):  # forbidden in some containers
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICER)
 
 
 @cache
