@@ -101,8 +101,14 @@ class VoiceStream(DetectorStream):
 class Tones:
     def __init__(self, stored):
         self._tones = [one for one in stored if not isinstance(one, Window | Words)]
+        self._at_ms = 0
+
+    @property
+    def may_beep(self):
+        return any(one.start_ms < self._at_ms for one in self._tones)
 
     def feed(self, pcm, at_ms):
+        self._at_ms = at_ms
         known = [one for one in self._tones if one.end_ms + 80 <= at_ms]
         self._tones = [one for one in self._tones if one not in known]
         return known
