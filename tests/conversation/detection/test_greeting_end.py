@@ -24,6 +24,12 @@ def test_it_ends_with_silence():
     assert end(now_ms=4700) is GreetingEnd.SILENCE
 
 
+def test_what_goes_on_softly_may_be_its_own_end_for_nearly_two_seconds():
+    soft = windows(GREETING, behind=[(2900, 6000)], until_ms=4850)
+    assert greeting_end(evidence(soft, now_ms=4700), FOUND_MS, 0) is None
+    assert greeting_end(evidence(soft, now_ms=4850), FOUND_MS, 0) is GreetingEnd.SILENCE
+
+
 @pytest.mark.parametrize(
     ("later", "now_ms", "ends"),
     [

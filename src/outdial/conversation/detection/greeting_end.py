@@ -10,6 +10,9 @@ from outdial.conversation.detection.evidence import Evidence
 from outdial.conversation.opening import HEARD_OUT_MS
 from outdial.conversation.understanding.recorded import LIVE
 
+# Of silence, while something softer goes on: a television, or the end of the greeting itself. Nearly all of the 2 s
+# that a person who was taken for a machine may be left in.
+SOFT_MS = 1900
 SHORT_MS = 1200       # what is said by who waits for an answer then, …
 WAITS_MS = 700        # … for so long; sentences of a greeting are closer together
 LIVE_WAITS_MS = 1000  # … and so long, once words were heard that people say
@@ -33,7 +36,8 @@ def greeting_end(
     beep, spoken = evidence.beep, evidence.spoken
     if beep is not None and not any(span.end_ms > beep.end_ms for span in spoken.spans):
         return GreetingEnd.BEEP
-    if max(spoken.quiet_ms, spoken.loud_quiet_ms) >= HEARD_OUT_MS + (BEEP_MS if may_beep else 0):
+    least_ms = HEARD_OUT_MS if spoken.voice_quiet_ms >= HEARD_OUT_MS else SOFT_MS
+    if max(spoken.quiet_ms, spoken.loud_quiet_ms) >= least_ms + (BEEP_MS if may_beep else 0):
         return GreetingEnd.SILENCE
     later = [run for run in spoken.runs(WAITS_MS) if run.start_ms >= found_ms]
     if beep is not None or may_beep or not later or spoken.quiet_ms < WAITS_MS:

@@ -42,7 +42,7 @@ class Spoken:
     """What the near voice has done by `now_ms`. `from_ms`: when the audio began. `behind_ms`: how long something
     softer was heard, be it its own soft syllables; `apart_ms`: … while it paused, so that somebody further away spoke.
     `level_dbfs` of the near voice, -100 where there was none; `loud_until_ms`: when it was last heard at about its
-    loudest."""
+    loudest; `voice_until_ms`: when any voice was, however soft."""
 
     now_ms: int
     spans: tuple[Span, ...]
@@ -50,6 +50,7 @@ class Spoken:
     level_dbfs: float
     apart_ms: int = 0
     loud_until_ms: int | None = None
+    voice_until_ms: int = 0
     from_ms: int = 0
 
     @property
@@ -61,6 +62,11 @@ class Spoken:
     def loud_quiet_ms(self) -> int:
         """Since the near voice was heard at about its loudest: what goes on may be somebody else."""
         return 0 if self.loud_until_ms is None else max(0, self.now_ms - self.loud_until_ms)
+
+    @property
+    def voice_quiet_ms(self) -> int:
+        """Since any voice was heard."""
+        return max(0, self.now_ms - self.voice_until_ms)
 
     @property
     def onset_ms(self) -> int | None:
@@ -139,6 +145,7 @@ class Talk:
             level_dbfs=loudest,
             apart_ms=_apart_ms(ends[voiced], loud),
             loud_until_ms=loud_until_ms,
+            voice_until_ms=int(ends[voiced][-1]),
             from_ms=from_ms,
         )
 
