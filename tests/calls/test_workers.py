@@ -129,14 +129,15 @@ async def test_who_looks_at_the_lock_meanwhile_keeps_nobody_from_taking_it_anew(
         worker.when_regained(regained.set)
         await lose_lock(engine)
         await until(lambda: dead(engine, worker.id))
-        async with watched(worker), engine.begin() as conn:
+        async with engine.begin() as conn:
             assert await is_dead(conn, worker.id)
-            await asyncio.sleep(0.5)
-            assert not regained.is_set()
-            assert not worker.holds_lock
-            await conn.commit()
-            async with asyncio.timeout(30):
-                await regained.wait()
+            async with watched(worker):
+                await asyncio.sleep(0.5)
+                assert not regained.is_set()
+                assert not worker.holds_lock
+                await conn.commit()
+                async with asyncio.timeout(30):
+                    await regained.wait()
 
 
 async def test_the_old_session_of_a_worker_is_ended_where_the_server_has_not_noticed(engine, database_url):
