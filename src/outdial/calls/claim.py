@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Integer, Select, func, literal, select
+from sqlalchemy import Integer, Select, func, literal, literal_column, select, true
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -315,8 +315,10 @@ def _queue() -> Select[Any]:
 
 def _with_queued() -> Select[Any]:
     """Number by number: a look at the first that waits for each, however many wait."""
-    queued = select(calls.c.id).where(calls.c.number_id == numbers.c.id, QUEUED)
-    return select(numbers.c.workspace_id).where(queued.exists()).distinct()
+    # The first that is due, in the order of ix_calls_waiting: as EXISTS, or without an order, all rows may be read.
+    queued = select(calls.c.due_at).where(calls.c.number_id == numbers.c.id, QUEUED)
+    first = queued.order_by(calls.c.due_at).limit(literal_column("1")).lateral("first")
+    return select(numbers.c.workspace_id).join(first, true()).distinct()
 
 
 _QUEUE, _WITH_QUEUED = Hot(_queue()), _with_queued()
