@@ -69,9 +69,7 @@ class LanguageSwitch:
         if self._spoken == self._heard == self._own:
             words, endpointing = self._turn_taking.words, self._turn_taking.endpointing
         else:
-            phrases, ours = turn_phrases(self._heard), turn_phrases(self._spoken)
-            phrases.of_course, phrases.still_there = ours.of_course, ours.still_there
-            phrases.one_moment = ours.one_moment
+            phrases = turn_phrases(self._heard, self._spoken)
             words, endpointing = phrases, WordEndpointing(phrases)
         self._saying.turn_words = self._courtesy.words = words
         self._listening.hearing.endpointing = endpointing

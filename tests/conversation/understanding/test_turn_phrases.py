@@ -142,3 +142,12 @@ def test_every_language_has_its_words_for_it(tag):
     assert words.of_course
     assert words.still_there
     assert words.one_moment
+    assert words.sorry
+
+
+def test_what_we_say_ourselves_may_be_in_another_language_than_what_is_heard():
+    words, german, english = turn_phrases("es", "de"), turn_phrases("de"), turn_phrases("en")
+    ours = [(one.of_course, one.still_there, one.one_moment, one.sorry) for one in (words, german, english)]
+    assert ours[0] == ours[1] != ours[2]
+    assert words.is_backchannel("vale")
+    assert not german.is_backchannel("vale")

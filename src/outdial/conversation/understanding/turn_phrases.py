@@ -50,12 +50,14 @@ class TurnPhrases:
     """`of_course` is said to who asks us to wait, `still_there` when they have been away for long, `one_moment` while
     the agent takes its time, `sorry` when the callee's words were lost."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, ours: Language | None = None) -> None:
+        """`ours`: the language in which we speak, where that is another."""
         self._language = language
-        self.of_course = language.texts["of_course"]
-        self.still_there = language.texts["still_there"]
-        self.one_moment = language.texts["one_moment"]
-        self.sorry = language.texts["sorry"]
+        texts = (ours or language).texts
+        self.of_course = texts["of_course"]
+        self.still_there = texts["still_there"]
+        self.one_moment = texts["one_moment"]
+        self.sorry = texts["sorry"]
 
     def is_open_ending(self, text: str, asked: Asked) -> bool:
         """Whether who said this is bound to go on: "my number is", "on, um", fewer digits than were asked for."""
@@ -151,6 +153,7 @@ class TurnPhrases:
         return runs[-1].end - runs[0].start - sum(run.end - run.start for run in runs)
 
 
-def turn_phrases(tag: str) -> TurnPhrases:
-    """Those of the language of a BCP 47 tag; English ones where there are none for it."""
-    return TurnPhrases(language_of(tag))
+def turn_phrases(tag: str, ours: str | None = None) -> TurnPhrases:
+    """Those of the language of a BCP 47 tag; English ones where there are none for it. `ours`: the language in which we
+    speak, where that is another."""
+    return TurnPhrases(language_of(tag), None if ours is None else language_of(ours))
