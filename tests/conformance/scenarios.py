@@ -145,7 +145,7 @@ ALL: Mapping[str, Any] = {}
 SCENARIOS: dict[str, Scenario] = {  # the longest first
     "our detector, voicemail that beeps twice": Scenario(
         callee="25", amd={**OURS, **LEAVE, "message": LONG_MESSAGE}, answered_by="machine", delivered=True,
-        says=LONG_MESSAGE, evidence="beep at ", left_again=True, came_of_it=("agent", "left_message"),
+        says=LONG_MESSAGE, evidence="said 'voicemail'", left_again=True, came_of_it=("agent", "left_message"),
     ),
     "silent": Scenario(callee="11", amd=True, answered_by="silence", script=LONG, came_of_it=("agent", "silent")),
     "stream never started": Scenario(
