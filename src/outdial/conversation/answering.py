@@ -114,8 +114,9 @@ class Answering:
         if start_ms > LONGEST_MS or self._is_settled or self._has_replied():
             return
         self._said[start_ms] = text
+        whole = self._between(0, LONGEST_MS + 1)
         if self.category is AnsweredBy.MENU and self._words.is_gate(text):
-            self._at_gate(AnsweredBy.MENU, self._between(0, LONGEST_MS + 1))  # one that is ours may be its last
+            self._at_gate(AnsweredBy.MENU, whole)  # one that is ours may be its last
         if self.is_followed and not self._is_at_gate:
             self._since_ms = max(self._since_ms, start_ms + 1)
             return
@@ -123,7 +124,6 @@ class Answering:
         since_ms = max(self._since_ms, start_ms - TOGETHER_MS, listened_ms or 0)
         together = self._between(since_ms, LONGEST_MS + 1)
         category = self._words.answering(together, has_greeted=listened_ms is not None)
-        whole = self._between(0, LONGEST_MS + 1)
         if self.category is AnsweredBy.SCREENING and self._words.is_surely_screening(whole):
             self._at_gate(self.category, whole)  # it goes on, and says by now that it is one
         is_news = category is AnsweredBy.MACHINE or (category in GATES and not self._is_at_gate)
