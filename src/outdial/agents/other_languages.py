@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from outdial.agents.speech_languages import choice_in
-from outdial.conversation.languages import base_of
+from outdial.speech.base import base_of
 from outdial.speech.choice import SpeechChoice
 from outdial.speech.engines import NONE_OWN, OwnSpeech
 from outdial.speech.fallback import VendorVoice

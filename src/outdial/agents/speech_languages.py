@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing_extensions import TypedDict
 
 from outdial.agents.script.model import ScriptWarning
-from outdial.conversation.languages import base_of
 from outdial.conversation.understanding.language import known_languages
+from outdial.speech.base import base_of
 from outdial.speech.choice import NO_CHOICE, RecognitionChoice, SpeechChoice, VoiceChoice
 from outdial.speech.engines import OFFLINE_LANGUAGE
 from outdial.speech.pico.voice import speaks

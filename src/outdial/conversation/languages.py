@@ -5,7 +5,7 @@ Languages are BCP 47 tags.
 
 from typing import Protocol
 
-from outdial.speech.base import SpeechToText, StreamingSpeechToText, TextToSpeech
+from outdial.speech.base import SpeechToText, StreamingSpeechToText, TextToSpeech, base_of
 
 
 class LanguageMissing(Exception):
@@ -58,11 +58,6 @@ class NoOthers:
 
 
 NO_OTHERS = NoOthers()
-
-
-def base_of(language: str) -> str:
-    """Without its country: "en" of "en-US"."""
-    return language.partition("-")[0].lower()
 
 
 def no_voice(language: str) -> LanguageMissing:

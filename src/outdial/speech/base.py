@@ -9,6 +9,11 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 
+def base_of(language: str) -> str:
+    """A BCP 47 tag without its country: "en" of "en-US"."""
+    return language.partition("-")[0].lower()
+
+
 class SpeechUnavailable(RuntimeError):
     """The engine isn't installed or has no model on this platform; the message says what to do."""
 

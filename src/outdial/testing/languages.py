@@ -1,6 +1,7 @@
 """Other languages than an agent's, on calls in memory."""
 
-from outdial.conversation.languages import base_of, no_recogniser, no_voice
+from outdial.conversation.languages import no_recogniser, no_voice
+from outdial.speech.base import base_of
 from outdial.testing.engines import Recogniser, Voice
 
 

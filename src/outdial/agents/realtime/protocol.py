@@ -15,6 +15,7 @@ from typing import Any
 from outdial.agents.llm.chat import Tool, ToolCall
 from outdial.agents.realtime.definition import RealtimeAgent, TurnDetection
 from outdial.agents.tools.plain_json import clean
+from outdial.speech.base import base_of
 
 PCMU = "audio/pcmu"
 SETUP = "setup"        # our id of the message that sets the session up; errors about it name it
@@ -234,7 +235,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Event]] = {
 
 def setup(agent: RealtimeAgent, instructions: str, tools: Sequence[Tool]) -> str:
     """The whole session, before anything else."""
-    language = agent.language.partition("-")[0].lower()
+    language = base_of(agent.language)
     audio = {
         "input": {
             "format": {"type": PCMU},

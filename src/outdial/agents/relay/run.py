@@ -22,11 +22,12 @@ from outdial.agents.relay.link import Connected, Link
 from outdial.agents.relay.opening import Opening, as_texts
 from outdial.agents.relay.protocol import End, Message, Play, SendDigits, SwitchLanguage, TextToken
 from outdial.agents.tools.access import Tools
-from outdial.conversation.languages import LanguageMissing, base_of
+from outdial.conversation.languages import LanguageMissing
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.stopping import stop
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.verb_results import Heard, Said, SpeechFailed, Thought
+from outdial.speech.base import base_of
 
 OPEN_S = 2.0  # of nothing: a server that doesn't mark its ends has ended
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from outdial.speech.base import TurnTold
+from outdial.speech.base import TurnTold, base_of
 from outdial.speech.choice import RecognitionChoice
 from outdial.speech.stream.codec import Message, Ready, Told
 from outdial.speech.stream.frames import BYTES_PER_MS, Frames
@@ -46,7 +46,7 @@ def streaming_path(choice: RecognitionChoice, language: str) -> str:
     terms = options.get("keyterms", ())
     if isinstance(terms, tuple) and terms:
         query.append(("keyterms_prompt", json.dumps(terms)))
-    told = str(options.get("language") or language.partition("-")[0].lower())
+    told = str(options.get("language") or base_of(language))
     if told != ANY and not choice.model.startswith(UNTOLD):
         query.append(("language_codes", json.dumps([told])))
     return f"/v3/ws?{urlencode(query)}"

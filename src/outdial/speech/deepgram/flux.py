@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from outdial.speech.base import TurnTold
+from outdial.speech.base import TurnTold, base_of
 from outdial.speech.choice import RecognitionChoice
 from outdial.speech.stream.codec import Message, Told
 from outdial.speech.stream.frames import Frames
@@ -43,7 +43,7 @@ def flux_path(choice: RecognitionChoice, language: str) -> str:
     terms = options.get("keyterms", ())
     query += [("keyterm", one) for one in (terms if isinstance(terms, tuple) else ())]
     if choice.model.endswith("-multi"):
-        query.append(("language_hint", str(options.get("language") or language.partition("-")[0].lower())))
+        query.append(("language_hint", str(options.get("language") or base_of(language))))
     return f"/v2/listen?{urlencode(query)}"
 
 

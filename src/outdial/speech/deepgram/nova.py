@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from outdial.speech.base import base_of
 from outdial.speech.choice import RecognitionChoice
 from outdial.speech.stream.codec import Message, Settled, Told
 from outdial.speech.stream.frames import Frames
@@ -35,7 +36,7 @@ def nova_path(choice: RecognitionChoice, language: str) -> str:
         ("channels", "1"),
         ("interim_results", "true"),
         ("punctuate", "true"),
-        ("language", str(options.get("language") or language.partition("-")[0].lower())),
+        ("language", str(options.get("language") or base_of(language))),
     ]
     if "endpointing_ms" in options:
         query.append(("endpointing", str(options["endpointing_ms"])))

@@ -20,7 +20,7 @@ import numpy as np
 import soxr
 
 from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
-from outdial.speech.base import SpeechUnavailable
+from outdial.speech.base import SpeechUnavailable, base_of
 from outdial.speech.levelling import as_wave, even_out
 from outdial.speech.load import cores, speakers
 from outdial.speech.spoken_text import spoken
@@ -166,12 +166,12 @@ def sentences(text: str) -> list[str]:
 
 def speaks(language: str) -> bool:
     """Whether there is a voice for this language (a BCP 47 tag), without loading anything."""
-    return _base(language) in VOICES and importlib.util.find_spec("py_nanotts") is not None
+    return base_of(language) in VOICES and importlib.util.find_spec("py_nanotts") is not None
 
 
 def offline_voice(language: str) -> PicoTextToSpeech | None:
     """Of the process; None where it has none for this language."""
-    return _voice(_base(language)) if speaks(language) else None
+    return _voice(base_of(language)) if speaks(language) else None
 
 
 @cache
@@ -182,7 +182,3 @@ def _processes() -> PicoProcesses:
 @cache
 def _voice(language: str) -> PicoTextToSpeech:
     return PicoTextToSpeech(language, _processes())
-
-
-def _base(language: str) -> str:
-    return language.partition("-")[0].lower()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
+from outdial.speech.base import base_of
 from outdial.speech.reading.en.read import English
 from outdial.speech.reading.marks import FIRST_KEPT, KEPT, MARKED, MOST_KEPT, Format, format_of, without_marks
 from outdial.speech.reading.phones import read_international
@@ -34,7 +35,7 @@ AMERICAN = Reading()
 
 
 def has_rules(language: str) -> bool:
-    return language.partition("-")[0].lower() == "en"
+    return base_of(language) == "en"
 
 
 @lru_cache(KEEP_READ)
