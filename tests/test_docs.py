@@ -9,6 +9,7 @@ import pytest
 
 from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import attempts, calls, metadata
+from source_trees import tree_of
 from test_house import ROWS, SRC
 
 ROOT = Path(__file__).parents[1]
@@ -102,7 +103,7 @@ def test_every_link_leads_somewhere():
 def defined_in(source: str) -> set[str]:
     """Names a module defines, and `Class.name` of what its classes do."""
     names = set()
-    for node in ast.parse(source).body:
+    for node in tree_of(source).body:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 names.add(name)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from outdial.carriers.registry import CARRIERS
+from source_trees import tree_of
 
 SRC = Path(__file__).parents[1] / "src/outdial"
 
@@ -24,7 +25,7 @@ COMMENTS = {
 
 def said_in_python(source: str) -> Iterator[str]:
     """Every name and text of a module's code. Docstrings are none of it, and comments never were."""
-    tree = ast.parse(source)
+    tree = tree_of(source)
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         match node:
@@ -98,7 +99,7 @@ def imports() -> Iterator[tuple[str, str, str]]:
     for path in SRC.rglob("*.py"):
         place = path.relative_to(SRC)
         room = place.parts[0].removesuffix(".py")
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path.read_text())):
             match node:
                 case ast.ImportFrom(module=str() as module, level=0) if module.startswith("outdial."):
                     modules = [module]
@@ -198,7 +199,7 @@ def test_the_history_only_reads():
 def test_a_row_leaves_its_query_as_a_record():
     told = set()
     for path in SRC.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 arguments = [*node.args.args, *node.args.kwonlyargs]
                 notes = [argument.annotation for argument in arguments] + [node.returns]
@@ -221,7 +222,7 @@ def test_nothing_is_too_long_to_be_read_at_once():
             continue
         if source.count("\n") > 350:
             long_modules.add(place)
-        for node in ast.walk(ast.parse(source)):
+        for node in ast.walk(tree_of(source)):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
             first = node.body[0].lineno if place.startswith(SIGNATURES) else node.lineno

@@ -21,6 +21,7 @@ from outdial.db.engine import create_engine, put_away
 from outdial.db.migrate import SchemaError
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
+from source_trees import tree_of
 
 CLI = Path(__file__).parents[2] / "src/outdial/cli"
 Outdial = Callable[..., Any]
@@ -103,7 +104,7 @@ def test_only_these_commands_can_make_one():
     for path in CLI.glob("*.py"):
         names = {
             alias.name
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(tree_of(path.read_text()))
             if isinstance(node, ast.ImportFrom)
             for alias in node.names
         }

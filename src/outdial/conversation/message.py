@@ -53,7 +53,8 @@ class Message:
         if self._answering.takes_message and not self._answering.heard_out:
             await call.pause(MESSAGE_PAUSE_MS)
         said = await call.say(message, interruptible=False)
-        self.is_delivered = said.complete
+        # What a machine says of itself may be known only now.
+        self.is_delivered = None if self._answering.mailbox_is_full else said.complete
 
     @property
     def begins_again(self) -> bool:

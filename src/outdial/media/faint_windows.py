@@ -4,6 +4,8 @@ a voice detector. Pure.
 Everything is in power, relative to full scale, and kept for many streams at once, each in its slot.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,10 +42,19 @@ class FaintWindows:
     def are_faint(self, slots: Slots, power: Floats, far: Floats) -> NDArray[np.bool_]:
         """Of each stream, whether none of its next windows can be near speech. `power`: [W, B]; `far`: [B], what
         is below is nobody near as the callee's own level tells."""
-        noise = np.minimum(OVER_NOISE * self._noise[slots], MOST_NOISE)
-        least = np.maximum(np.maximum(noise, far), FAINTEST)
-        faint: NDArray[np.bool_] = (self._goes_on[slots] <= 0) & (power < least).all(axis=0)
+        faint: NDArray[np.bool_] = (self._goes_on[slots] <= 0) & (power < self._least(slots, far)).all(axis=0)
         return faint
+
+    def may_be_voice(self, slot: int, power: Sequence[float], far: float) -> list[bool]:
+        """Of one stream's windows that nobody has looked at nor will, whether each may be near speech."""
+        (least,) = self._least(np.array([slot], dtype=np.intp), np.array([far], dtype=np.float32)).tolist()
+        return [one >= least for one in power]
+
+    def _least(self, slots: Slots, far: Floats) -> Floats:
+        """The power of the softest near speech, of each stream."""
+        noise = np.minimum(OVER_NOISE * self._noise[slots], MOST_NOISE)
+        least: Floats = np.maximum(np.maximum(noise, far), FAINTEST)
+        return least
 
     def passed(self, slots: Slots, power: Floats, probabilities: Floats | None) -> None:
         """These windows have been looked at ([W, B]); None: they were faint."""

@@ -35,7 +35,8 @@ WINDOW_BYTES = WINDOW_SAMPLES * 2
 CONTEXT_SAMPLES = 32
 STATE_SIZE = 128
 PERIOD_S = 0.03
-CATCH_UP_WINDOWS = 4  # of each stream at once, when most have that many waiting
+BEHIND_WINDOWS = 4    # a stream is behind with so many waiting; when most are, several of each are taken at once, …
+MOST_WINDOWS = 32     # … but no more than 1 s
 MAX_BACKLOG_BYTES = 64 * WINDOW_BYTES  # 2 s; what happened before is of no use to a live call
 
 Floats = NDArray[np.float32]
@@ -44,28 +45,29 @@ Floats = NDArray[np.float32]
 class VoiceStream:
     """One call's audio on its way into the batches. Made by VoiceActivity.open."""
 
-    __slots__ = ("_activity", "_collected_ms", "_on_window", "_pcm", "_slot", "far_power")
+    __slots__ = ("_activity", "_collected_ms", "_dropped", "_on_window", "_pcm", "_slot", "far_power")
 
     def __init__(self, activity: "VoiceActivity", slot: int, on_window: Callable[[float], None]) -> None:
         self._activity = activity
         self._slot = slot  # -1 once closed
         self._on_window = on_window
         self._pcm = bytearray()
+        self._dropped: list[float] = []  # the power of windows that won't be looked at, before those of _pcm
         self._collected_ms = 0  # in the batch being reported, after the window being reported
         self.far_power = 0.0  # relative to full scale; what is below isn't the callee, as far as its owner knows
 
     def feed(self, pcm: bytes) -> None:
-        """More audio, of any length. When 2 s have piled up, all but the last second is dropped."""
+        """More audio, of any length. When 2 s have piled up, only the level of all but the last second is looked at."""
         self._pcm += pcm
         if len(self._pcm) > MAX_BACKLOG_BYTES:
             windows = (len(self._pcm) - MAX_BACKLOG_BYTES // 2) // WINDOW_BYTES
-            del self._pcm[: windows * WINDOW_BYTES]
+            self._dropped += _power(_take([self], windows))[:, 0].tolist()
             logger.warning("Voice detection fell behind", extra={"dropped_ms": windows * WINDOW_MS})
 
     @property
     def waiting_ms(self) -> int:
         """How much audio was fed after the window that is being reported."""
-        return self._collected_ms + len(self._pcm) // BYTES_PER_MS
+        return self._collected_ms + WINDOW_MS * len(self._dropped) + len(self._pcm) // BYTES_PER_MS
 
     def close(self) -> None:
         """No further window is reported, not even one being worked on. May be called twice."""
@@ -77,7 +79,8 @@ class VoiceStream:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """The same number of windows W of each of some streams B; arrays of its own, so any thread may infer from it.
-    `faint`: streams that have as many windows which can't be speech."""
+    `faint`: streams that have as many windows which can't be speech. `dropped`: of streams, windows that come before
+    and are too late to be looked at: whether each may be speech by its level."""
 
     streams: list[VoiceStream]
     slots: NDArray[np.intp]
@@ -85,6 +88,7 @@ class Batch:
     input: Floats  # [W, B, CONTEXT_SAMPLES + WINDOW_SAMPLES]
     state: Floats  # [2, B, STATE_SIZE]
     faint: list[VoiceStream]
+    dropped: dict[VoiceStream, list[bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +138,8 @@ class VoiceActivity:
         """The oldest window of every stream that has one; None when there is none, or while a batch is on
         its way (the next window needs the state that comes out of it).
 
-        When most are behind, the oldest few windows of those that are: every batch waits for its thread and for the
-        loop, and one window at a time, a busy process would never catch up.
+        When most are behind, all that each of those has: every batch waits for its thread and for the loop, and a few
+        windows at a time, a busy process would never catch up.
         """
         if self._in_flight is not None:
             return None
@@ -143,17 +147,25 @@ class VoiceActivity:
         if not ready:
             return None
         count = 1
-        behind = [stream for stream in ready if len(stream._pcm) >= CATCH_UP_WINDOWS * WINDOW_BYTES]
+        behind = [stream for stream in ready if len(stream._pcm) >= BEHIND_WINDOWS * WINDOW_BYTES]
         if 2 * len(behind) > len(ready):
-            ready, count = behind, CATCH_UP_WINDOWS
+            ready = behind
+            count = min(MOST_WINDOWS, *(len(stream._pcm) // WINDOW_BYTES for stream in behind))
         self._in_flight = self._batch(ready, _take(ready, count))
         return self._in_flight
 
     def _batch(self, ready: list[VoiceStream], windows: Floats) -> Batch:
         """`windows`: [W, streams, WINDOW_SAMPLES]."""
         slots = np.array([stream._slot for stream in ready], dtype=np.intp)
-        power = np.einsum("wbs,wbs->wb", windows, windows) / WINDOW_SAMPLES
+        power = _power(windows)
         far = np.array([stream.far_power for stream in ready], dtype=np.float32)
+        dropped = {
+            stream: self._faint.may_be_voice(stream._slot, stream._dropped, stream.far_power)
+            for stream in ready
+            if stream._dropped
+        }
+        for stream in dropped:
+            stream._dropped = []
         faint = self._faint.are_faint(slots, power, far)
         if self._every_window:
             faint[:] = False
@@ -173,6 +185,7 @@ class VoiceActivity:
             input=samples,
             state=self._state[:, slots],
             faint=[ready[place] for place in np.flatnonzero(faint)],
+            dropped=dropped,
         )
 
     def infer(self, batch: Batch) -> Inference:
@@ -189,11 +202,15 @@ class VoiceActivity:
 
     def deliver(self, batch: Batch, inference: Inference | None) -> None:
         """Report the windows to the streams that are still open. None: inference failed, the windows that needed it are
-        lost and the streams go on."""
+        lost and the streams go on. What was dropped and may be a voice is reported as one: who may be speaking isn't
+        taken for silent."""
         if batch is not self._in_flight:
             raise ValueError("not the batch that was collected last")
         self._in_flight = None
         count = len(batch.input)
+        for stream, voices in batch.dropped.items():
+            for place, voice in enumerate(voices):
+                self._report([stream], [float(voice)], count + len(voices) - 1 - place)
         for place in range(count):
             self._report(batch.faint, [0.0] * len(batch.faint), count - 1 - place)
         if inference is None:
@@ -262,6 +279,12 @@ class VoiceActivity:
         self._context = np.concatenate((self._context, np.zeros((more, CONTEXT_SAMPLES), np.float32)))
         self._faint.grow(more)
         self._free_slots.extend(range(old + more - 1, old - 1, -1))
+
+
+def _power(windows: Floats) -> Floats:
+    """[W, streams], relative to full scale, of [W, streams, WINDOW_SAMPLES]."""
+    power: Floats = np.einsum("wbs,wbs->wb", windows, windows) / WINDOW_SAMPLES
+    return power
 
 
 def _take(streams: list[VoiceStream], count: int) -> Floats:

@@ -295,6 +295,17 @@ async def test_a_full_mailbox_gets_no_message_and_is_told():
     assert any("full" in each for one in call.own for each in one.evidence)
 
 
+async def test_a_mailbox_whose_last_words_are_recognised_late_is_known_to_be_full_all_the_same():
+    call = Call(LEAVE)
+    call.says(0.5, "Hi, you've reached the voicemail of Tom. I can't come to the phone.", 4500)
+    call.at(5.0, setattr, call.ears, "takes_s", 3.5)
+    call.says(5.6, "The mailbox is full.", 1400)
+    end = await call.run()
+    assert call.ours[0].start_ms < 10_000  # begun before anybody knew
+    assert (end.end_reason, end.message_delivered) == (EndReason.MACHINE, None)
+    assert any("full" in each for each in call.own[-1].evidence)
+
+
 @pytest.mark.parametrize(
     ("language", "text"),
     [

@@ -193,7 +193,12 @@ class LiveDetection:
         except Exception:
             logger.exception("Words of who answered not recognised")
             text = ""
-        self._safely(lambda: self._take(Words(at_ms=self._audio_ms, span=span, text=text)))
+        self._safely(self._own_words, Words(at_ms=self._audio_ms, span=span, text=text))
+
+    def _own_words(self, words: Words) -> None:
+        self._take(words)
+        if self._ended_ms is not None:  # known only now, but said before our message
+            self._look_for_full(self._detector.evidence(self._ended_ms))
 
     def _is_shared(self, span: Span) -> bool:
         """Whether the dialogue has had this recognised."""
@@ -228,22 +233,28 @@ class LiveDetection:
         """To the moment from which on the machine records."""
         if self._found is None:
             self._found = evidence.spoken.now_ms, live_phrases(evidence)
-        told = evidence.in_words(AnsweredBy.MACHINE)
-        if FULL in evidence.said.cues and not self._answering.mailbox_is_full:
-            self._answering.mailbox_is_full = True
-            self._answering.detected(self._verdict(AnsweredBy.MACHINE, evidence.spoken.now_ms, told))
+        self._look_for_full(evidence)
         end = greeting_end(evidence, *self._found, may_beep=self._tones.may_beep)
         if end is None:
             return
         beep, has_beeped = evidence.beep, end is GreetingEnd.BEEP
         self._ended_ms = self._audio_ms if beep is None else beep.end_ms
         self._close_stream()
+        told = evidence.in_words(AnsweredBy.MACHINE)
         told = told if has_beeped else (*told, str(end))
         self._answering.heard_out = not has_beeped
         verdict = self._verdict(
             AnsweredBy.MACHINE, evidence.spoken.now_ms, told, message_end=True, beeped=has_beeped
         )
         self._answering.detected(verdict)
+
+    def _look_for_full(self, evidence: Evidence) -> None:
+        if FULL in evidence.said.cues and not self._answering.mailbox_is_full:
+            self._answering.mailbox_is_full = True
+            told = evidence.in_words(AnsweredBy.MACHINE)
+            is_over = self._ended_ms is not None
+            verdict = self._verdict(AnsweredBy.MACHINE, evidence.spoken.now_ms, told, message_end=is_over)
+            self._answering.detected(verdict)
 
     def _verdict(
         self, category: AnsweredBy, at_ms: int, evidence: tuple[str, ...], *, confidence: float | None = None,
