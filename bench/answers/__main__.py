@@ -65,7 +65,7 @@ def _score(streams: list[dict[str, Any]]) -> None:
         took_ms = (time.process_time() - began) * 1000 / len(streams)
         print(f"{title} (the judge takes {took_ms:.0f} ms CPU an opening)")
         print("\n".join([*report(outcomes), "", *confusion(outcomes), ""]))
-    print("\n".join(["With words, as the record of a call tells it (who isn't certainly a machine is unknown):",
+    print("\n".join(["With words, as the record of a call tells it once the call is over, without a reply:",
                      *report([as_recorded(one) for one in streams]), ""]))  # fmt: skip
     print("Hung up on, with words, by the least likelihood of a machine (with two cues, and nobody talking behind):")
     for certain in POINTS:

@@ -71,9 +71,9 @@ def outcome(
 
 
 def as_recorded(stored: dict[str, Any]) -> Outcome:
-    """What would be in the record of a call: one that isn't hung up on is no machine, and what comes later takes the
-    place of what is there by rule."""
-    detector, known = Detector(language_of("en")), None
+    """What would be in the record of a call without a reply: who isn't certainly a machine is told to be one at its end
+    alone, and what comes later takes the place of what is there by rule."""
+    detector, known, hung_up = Detector(language_of("en")), None, False
     for heard in unpacked(stored):
         new = detector.take(heard)
         if new is None or new.decision is Decision.HOLD:
@@ -86,7 +86,15 @@ def as_recorded(stored: dict[str, Any]) -> Outcome:
         )  # fmt: skip
         known = revised(known, verdict, None) or known
         if new.decision is Decision.HANG_UP:
+            hung_up = True
             break
+    last = detector.judgement
+    if last is not None and last.category in (AnsweredBy.HUMAN, *MACHINES) and not hung_up:
+        verdict = Verdict(
+            answered_by=last.category, at=datetime.now(UTC), evidence=last.evidence, detection_ms=last.at_ms,
+            revises=last.category in MACHINES, is_ours=True, at_end=True,
+        )  # fmt: skip
+        known = revised(known, verdict, None) or known
     judged = outcome(stored)
     record = known or WhoAnswered(category=AnsweredBy.UNKNOWN)
     spoken_ms = judged.speak_ms if judged.speak_ms != judged.hang_up_ms else None

@@ -554,6 +554,28 @@ async def test_that_the_callee_has_answered_is_on_record_also_when_the_call_is_o
     assert call.answered_by["evidence"] == ["reply", "twilio:machine_start"]
 
 
+async def test_who_answered_as_far_as_it_is_known_in_the_end_is_on_record(workspace, talking):
+    claim = await workspace.dialed(detection={"by": "local", "on_machine": "hang_up", "max_wait_s": 1})
+    line = await talking.answered(claim)
+
+    async def judged():
+        return (await workspace.call(claim.call_id)).answered_by is not None
+
+    await until(judged)
+    conversation = talking.conversations._held[claim.call_id]
+    last = Verdict(
+        answered_by=AnsweredBy.MACHINE, at=datetime.now(UTC), evidence=("said 'mailbox'",), revises=True, at_end=True
+    )
+    conversation.detection.at_end = lambda: last
+    line.stops()
+    talking.done.set()
+    await talking.rests()
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.answered_by["category"]) == ("completed", "machine")
+    assert call.answered_by["evidence"] == ["deadline", "said 'mailbox'"]
+
+
 async def test_without_detection_there_is_no_verdict_to_wait_for(workspace, talking, claim):
     await talking.answered(claim)
     assert talking.conversations.session(claim.call_id).max_wait_s is None

@@ -248,6 +248,37 @@ def test_who_has_answered_us_behind_a_service_is_no_voicemail(gate):
     assert (later.category, later.evidence) == (gate, ("said 'press one'", REPLY, WORDS))
 
 
+@pytest.mark.parametrize("gate", sorted(GATES))
+@pytest.mark.parametrize(
+    ("heard", "is_guess"),
+    [((), True), (("worded like a menu",), True), (("said 'press one'",), False), ((WORDS,), False)],
+)
+def test_what_only_sounds_like_a_service_may_still_be_somebody_else(gate, heard, is_guess):
+    held = known(gate, evidence=heard)
+    surely = revised(held, verdict(MACHINE, evidence=("beep",), revises=True, is_ours=True), ANSWERED_AT)
+    at_end = revised(held, verdict(HUMAN, evidence=("said hello",), is_ours=True, at_end=True), ANSWERED_AT)
+    through = revised(held, verdict(UNKNOWN, evidence=(REPLY,)), ANSWERED_AT)
+    person = revised(through, verdict(HUMAN, evidence=("said hello",), is_ours=True, at_end=True), ANSWERED_AT)
+    assert [one and one.category for one in (surely, at_end, person)] == (
+        [MACHINE, HUMAN, HUMAN] if is_guess else [None, None, None]
+    )
+    machine = revised(through, verdict(MACHINE, evidence=("beep",), revises=True, is_ours=True), ANSWERED_AT)
+    assert (machine.category, machine.evidence) == (gate, (*heard, REPLY, "beep"))
+
+
+@pytest.mark.parametrize(
+    ("category", "evidence", "then"),
+    [
+        (UNKNOWN, (), MACHINE), (UNKNOWN, (DEADLINE,), MACHINE), (SILENCE, (), MACHINE), (HUMAN, (), MACHINE),
+        (UNKNOWN, (REPLY,), UNKNOWN), (HUMAN, (REPLY,), HUMAN),
+    ],
+)  # fmt: skip
+def test_a_machine_that_nobody_was_certain_of_is_one_at_the_end_of_a_call_without_a_reply(category, evidence, then):
+    late = verdict(MACHINE, evidence=("said 'mailbox'",), revises=True, is_ours=True, at_end=True)
+    held = revised(known(category, evidence=evidence), late, ANSWERED_AT)
+    assert (held.category, held.evidence) == (then, (*evidence, "said 'mailbox'"))
+
+
 @pytest.mark.parametrize(
     ("by_carrier_ms", "told_ago_ms", "waited"),
     [(1800, 1750, 1750), (900, 1750, 900), (6800, 1750, 1750), (-3200, 1750, 0), (None, 1750, 0), (1800, None, 0)],

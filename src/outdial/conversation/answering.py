@@ -137,15 +137,9 @@ class Answering:
             self._at_gate(category, together)
 
     def _is_news(self, verdict: Verdict) -> bool:
-        if self.verdict is None:
+        if self.known is None:
             return True
-        known = WhoAnswered(
-            category=self.verdict.answered_by,
-            evidence=self.verdict.evidence,
-            message_end=self.verdict.message_end,
-            beeped=self.verdict.beeped,
-        )
-        new = revised(known, verdict, None)
+        new = revised(self.known, verdict, None)
         return new is not None and new.category is verdict.answered_by
 
     def _is_older(self, verdict: Verdict) -> bool:
@@ -171,6 +165,18 @@ class Answering:
     def _between(self, from_ms: int, to_ms: int) -> str:
         """What was said in the utterances that began then."""
         return " ... ".join(said for at_ms, said in sorted(self._said.items()) if from_ms <= at_ms < to_ms)
+
+    @property
+    def known(self) -> WhoAnswered | None:
+        """What the call's record holds of the last verdict."""
+        if self.verdict is None:
+            return None
+        return WhoAnswered(
+            category=self.verdict.answered_by,
+            evidence=self.verdict.evidence,
+            message_end=self.verdict.message_end,
+            beeped=self.verdict.beeped,
+        )
 
     @property
     def category(self) -> AnsweredBy | None:

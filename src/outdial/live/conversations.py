@@ -29,7 +29,7 @@ from outdial.db.trouble import tell_trouble
 from outdial.dispatch.hanging_up import ask_to_end, hang_up
 from outdial.live.brought import Brought
 from outdial.live.carrier_control import ControlOfAttempt
-from outdial.live.detection import await_verdict, detection_of, note_too_late, note_verdicts
+from outdial.live.detection import await_verdict, detection_of, note_too_late, note_verdicts, write_verdict
 from outdial.live.given import engines_of, facts_of, recording_of, writing_of
 from outdial.live.progress import write_beginning, write_loss, write_response, write_wish
 from outdial.live.recordings import open_recording
@@ -275,6 +275,9 @@ class Conversations:
         noting = [self._tasks.start(brought.keep(), name=f"keeping the result of {attempt_id}")]
         if result.ending is not None:
             noting.append(self._tasks.start(self._note(attempt_id, result.ending), name=f"ending of {attempt_id}"))
+        if conversation.detection is not None and (verdict := conversation.detection.at_end()) is not None:
+            writing = write_verdict(self._engine, attempt_id, verdict)
+            noting.append(self._tasks.start(writing, name=f"verdict on {attempt_id}"))
         await asyncio.wait(noting, timeout=NOTED_WITHIN_S)
         await beside.cancel(patience_s=LET_GO_S)
         session.media_line.close()

@@ -13,6 +13,7 @@ DEADLINE = "deadline"  # no result came in the time there was for one
 REPLY = "reply"        # the callee has answered us, as machines don't: conversation/exchange.py
 # What the callee's side said gives a recording away, with detection or without: conversation/answering.py
 WORDS = "words"
+SAID = "said '"  # a phrase that our own detector has heard
 
 
 class DetectedBy(StrEnum):
@@ -53,7 +54,8 @@ class Verdict:
     """Answering machine detection's result. `message_end` says that a message can be left now, `beeped` that the
     machine's beep was heard, `confidence` (0 to 1) how sure its finder is, where that is told. `revises`: it comes from
     who has heard more than there was for the verdict before (our own detector), and found two independent cues of a
-    machine. `is_ours`: it is our own detector's. On the call clock, as far as that is known: `at_ms`, when it was
+    machine. `is_ours`: it is our own detector's. `at_end`: the conversation is over, and nothing is done about it;
+    only a callee who has answered us knows better. On the call clock, as far as that is known: `at_ms`, when it was
     found, and `heard_ms`, which of the evidence was heard when."""
 
     answered_by: AnsweredBy
@@ -65,6 +67,7 @@ class Verdict:
     beeped: bool = False
     revises: bool = False
     is_ours: bool = False
+    at_end: bool = False
     at_ms: int | None = None
     heard_ms: Mapping[str, int] = field(default_factory=dict)
     carrier_call: CarrierCall | None = None
@@ -112,8 +115,9 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     now, or that there was a beep, and one of our own detector may add evidence. A machine, a screening service or a
     menu that our own detector finds later takes the place of a person. What finds a machine too late (after DEADLINE or
     REPLY) only adds its evidence: a person may be talking by then. Words alone tell of a voicemail behind a screening
-    service or a menu, until who is behind it has answered us. All evidence is kept, in the order in which it came; the
-    time is that of the first of a category.
+    service or a menu, until who is behind it has answered us. One that our own detector took for such a service without
+    any of its phrases may still be found to be a machine, and at the end a person. All evidence is kept, in the order
+    in which it came; the time is that of the first of a category.
     """
     if known is None:
         return _held(verdict, verdict.answered_by, verdict.evidence, _after_answer_ms(verdict, answered_at))
@@ -160,13 +164,20 @@ def is_settled(category: AnsweredBy, evidence: Collection[str]) -> bool:
     return category not in GATES
 
 
+def is_guess(known: WhoAnswered) -> bool:
+    """Whether a screening service or a menu was told by how it sounds, without a phrase of one."""
+    return known.category in GATES and not any(each == WORDS or each.startswith(SAID) for each in known.evidence)
+
+
 def _is_too_late(known: WhoAnswered, verdict: Verdict) -> bool:
     if known.category is AnsweredBy.HUMAN:
         return REPLY in known.evidence and (verdict.revises or verdict.is_ours)
     if known.category in GATES:
-        return REPLY in known.evidence
+        return REPLY in known.evidence and verdict.answered_by is not AnsweredBy.HUMAN
     if known.category is AnsweredBy.SILENCE and REPLY in verdict.evidence:
         return False  # somebody is there, however late
+    if verdict.at_end:
+        return REPLY in known.evidence
     settled = known.category in UNDECIDED and is_settled(known.category, known.evidence)
     return settled and verdict.answered_by is not AnsweredBy.HUMAN
 
@@ -180,7 +191,8 @@ def _is_news(known: WhoAnswered, verdict: Verdict) -> bool:
     if known.category is AnsweredBy.HUMAN and (verdict.revises or verdict.is_ours):
         return verdict.answered_by in (MACHINES if verdict.revises else GATES)
     if known.category in GATES:
-        return verdict.answered_by is AnsweredBy.MACHINE and WORDS in verdict.evidence
+        is_by_words = verdict.answered_by is AnsweredBy.MACHINE and WORDS in verdict.evidence
+        return is_by_words or (is_guess(known) and (verdict.revises or verdict.at_end))
     if known.category is not verdict.answered_by:
         return False
     has_evidence = not set(verdict.evidence) <= set(known.evidence)

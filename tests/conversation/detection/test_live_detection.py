@@ -67,6 +67,30 @@ class Wavers(Detector):
         )
 
 
+class Guesses(Detector):
+    """Takes a tape for a menu by its sound, until it has heard all of it; or a person, who it knows in the end."""
+
+    who, decision = AnsweredBy.MACHINE, Decision.HANG_UP
+
+    def take(self, heard):
+        super().take(heard)
+        told = {
+            2016: (AnsweredBy.MENU, Decision.SPEAK, ("worded like a menu",)),
+            6016: (self.who, self.decision, ("beep at 5.2 s, 1000 Hz",)),
+        }
+        if not isinstance(heard, Window) or heard.at_ms not in told:
+            return None
+        category, decision, evidence = told[heard.at_ms]
+        self.judgement = Judgement(
+            category=category, confidence=0.6, decision=decision, evidence=evidence, at_ms=heard.at_ms
+        )
+        return self.judgement
+
+
+class KnowsAPersonLate(Guesses):
+    who, decision = AnsweredBy.HUMAN, Decision.SPEAK
+
+
 class Ears(Recognised):
     """Finds the number of a sound wherever a frame begins."""
 
@@ -709,6 +733,49 @@ async def test_a_message_waits_no_longer_for_a_detector_that_has_failed_than_for
     assert end.message_delivered
     assert call.ours[-1].text == MESSAGE
     assert call.ours[-1].start_ms < 9000
+
+
+async def test_who_is_a_machine_more_likely_than_not_is_told_at_the_end_alone():
+    call = Call(judges=Unsure)
+    call.says(0.5, TAPE, 5500)
+    await call.run()
+    assert not {one.answered_by for one in call.own} & MACHINES
+    last = call.detection.at_end()
+    assert (last.answered_by, last.at_end, last.is_ours) == (AnsweredBy.MACHINE, True, True)
+    assert any("said" in each for each in last.evidence)
+
+
+async def test_nothing_is_told_at_the_end_of_who_has_answered_us():
+    call = Call(judges=Unsure)
+    call.says(0.5, TAPE, 5500)
+    call.says(11.0, "Yes, I do.", 900)
+    call.says(14.5, "On Monday, yes.", 900)
+    await call.run()
+    assert call.session.answering.has_replied
+    assert call.detection.at_end() is None
+
+
+async def test_nothing_is_told_at_the_end_where_it_was_known_before():
+    for heard, ms in (("Hello?", 600), (TAPE, 5500), (MENU, 5000)):
+        call = Call()
+        call.says(0.5, heard, ms)
+        await call.run()
+        assert call.detection.at_end() is None
+
+
+async def test_a_tape_that_only_sounded_like_a_menu_is_hung_up_on_once_it_is_known():
+    call = Call(judges=Guesses)
+    call.says(0.5, "Good day.", 4500)
+    end = await call.run()
+    assert [one.answered_by for one in call.own] == [AnsweredBy.MENU, AnsweredBy.MACHINE]
+    assert end.end_reason is EndReason.MACHINE
+
+
+async def test_a_person_who_only_sounded_like_a_menu_is_one_at_the_end():
+    call = Call(judges=KnowsAPersonLate)
+    call.says(0.5, "Good day.", 4500)
+    await call.run()
+    assert call.detection.at_end().answered_by is AnsweredBy.HUMAN
 
 
 async def test_a_person_is_one_or_is_not_known_to_be_once_and_no_oftener():

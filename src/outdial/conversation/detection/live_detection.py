@@ -3,13 +3,15 @@
 Everything by the call clock. What we say ourselves and comes back is nobody's voice. Words that the dialogue has had
 recognised are taken from there; others are recognised here, at pauses. It turns itself off when nothing would change
 any more: the callee has answered us, or has been spoken to for a while. A machine that is to have a message is followed
-to its beep, or to the silence after its greeting; then only for another beep. What fails here ends detection, and
+to its beep, or to the silence after its greeting; then only for another beep. Who is a machine more likely than not
+is told at the end of the conversation alone (`at_end`): during it, people are treated as machines for certain or not at
+all. What fails here ends detection, and
 nothing else of the call.
 """
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,7 @@ from outdial.media.stream import StreamStarted
 from outdial.media.tone_tracker import Tone, ToneKind, ToneTracker
 from outdial.media.voice_activity import WINDOW_MS, VoiceActivity, VoiceStream
 from outdial.speech.base import SpeechToText
-from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict
+from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict, is_guess
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +107,20 @@ class LiveDetection:
     async def aclose(self) -> None:
         self.close()
         await self._recognitions.cancel()
+
+    def at_end(self) -> Verdict | None:
+        """Of a conversation that is over: a machine that it wasn't certain enough of to treat it as one, and who was
+        taken for a service and isn't one. None where there is nothing to add."""
+        last, answering = self._detector.judgement, self._answering
+        known = answering.known
+        if last is None or (known is not None and known.category in (last.category, *MACHINES)):
+            return None
+        is_machine = last.category in MACHINES and not answering.has_replied
+        is_person = last.category is AnsweredBy.HUMAN and known is not None and is_guess(known)
+        if not (is_machine or is_person):
+            return None
+        verdict = self._verdict(last.category, last.at_ms, last.evidence, confidence=last.confidence)
+        return replace(verdict, at_end=True)
 
     # -- what is heard ---------------------------------------------------------------------------------------
 
