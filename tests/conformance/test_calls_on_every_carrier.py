@@ -14,7 +14,7 @@ from outdial.telephony.state import CallState
 from outdial.telephony.verdict import DetectedBy
 
 LASTS_S = 60
-AT_ONCE = 12  # calls
+AT_ONCE = 8  # calls: they, their callees and their carriers have one thread
 APART_S = 0.25  # begins one after the other
 STOP_CALLING = "stop calling"
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from outdial.media.audio_clock import MAX_LATE_MS
 from outdial.media.frames import FRAME_MS, SAMPLE_RATE_HZ, SILENT_FRAME, frames
 from outdial.simulator.callee_steps import Sound
 from outdial.simulator.phone import Phone
@@ -22,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 PHASES = 4
 STEP_S = FRAME_MS / 1000 / PHASES
-GIVE_UP_CATCHING_UP_S = 1.0  # a laptop that slept: go on from now instead of a burst of old frames
+# A laptop that slept: go on from now instead of a burst of old frames. Not sooner than who hears them takes the audio
+# in between for lost (media/audio_clock.py): frames that never come, and are waited for, make a pause out of nothing.
+GIVE_UP_CATCHING_UP_S = MAX_LATE_MS / 1000
 
 
 class Peer(Protocol):

@@ -209,6 +209,23 @@ async def test_without_an_application_and_its_key_nothing_is_sent(changes, code)
     assert vonage.requests == []
 
 
+async def test_the_key_is_read_once_and_not_checked_again_while_others_talk(monkeypatch):
+    read = []
+    load = tokens.load_private_key
+
+    def counted(pem, *, is_checked=False):
+        read.append(is_checked)
+        return load(pem, is_checked=is_checked)
+
+    monkeypatch.setattr(tokens, "load_private_key", counted)
+    vonage = OtherEnd(reply("hang_up"), reply("hang_up"))
+    calling = carrier(vonage)
+    for _ in range(2):
+        await calling.hang_up(CALL)
+    assert len(vonage.requests) == 2
+    assert read == [True]
+
+
 def test_secrets_stay_out_of_the_repr():
     assert "secret" not in repr(CREDENTIALS).replace("api_secret", "").replace("signature_secret", "")
     assert "PRIVATE" not in repr(CREDENTIALS)

@@ -10,6 +10,8 @@ from pathlib import Path
 import jwt
 import pytest
 import vonage_jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -170,6 +172,19 @@ def test_what_is_no_key_is_said_to_be_none(pem):
     with pytest.raises(ValueError, match="not a"):
         tokens.load_private_key(pem)
     assert not tokens.is_public_half(pem, tokens.load_private_key(PEM))
+
+
+def test_a_key_whose_numbers_do_not_belong_together_is_none():
+    numbers, other = (tokens.load_private_key(pem).private_numbers() for pem in (PEM, tokens.new_private_key()))
+    mixed = rsa.RSAPrivateNumbers(
+        p=numbers.p, q=numbers.q, d=other.d, dmp1=other.dmp1, dmq1=other.dmq1, iqmp=numbers.iqmp,
+        public_numbers=numbers.public_numbers,
+    )  # fmt: skip
+    pem = mixed.private_key(unsafe_skip_rsa_key_validation=True).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with pytest.raises(ValueError, match="not a"):
+        tokens.load_private_key(pem.decode())
 
 
 def test_another_applications_public_key_is_not_ours():

@@ -30,6 +30,14 @@ def test_what_goes_on_softly_may_be_its_own_end_for_nearly_two_seconds():
     assert greeting_end(evidence(soft, now_ms=4850), FOUND_MS, 0) is GreetingEnd.SILENCE
 
 
+def test_what_goes_on_softly_is_waited_for_longer_while_its_words_may_come():
+    soft = windows(GREETING, behind=[(2900, 8000)], until_ms=6400)
+    assert greeting_end(evidence(soft, now_ms=6200), FOUND_MS, 0, words_due=True) is None
+    assert greeting_end(evidence(soft, now_ms=6400), FOUND_MS, 0, words_due=True) is GreetingEnd.SILENCE
+    silent = windows(GREETING, until_ms=4700)
+    assert greeting_end(evidence(silent, now_ms=4700), FOUND_MS, 0, words_due=True) is GreetingEnd.SILENCE
+
+
 @pytest.mark.parametrize(
     ("later", "now_ms", "ends"),
     [

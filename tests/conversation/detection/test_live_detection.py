@@ -319,6 +319,17 @@ async def test_a_full_mailbox_gets_no_message_and_is_told():
     assert any("full" in each for one in call.own for each in one.evidence)
 
 
+async def test_audio_that_was_lost_in_a_greeting_is_not_taken_for_its_end():
+    call = Call(LEAVE)
+    call.says(0.5, "Hi, you've reached the voicemail of Tom.", 2500)
+    call.at(2.9, setattr, call.carrier, "muted", True)
+    call.at(6.0, setattr, call.carrier, "muted", False)
+    call.says(6.3, "Please leave a message after the tone.", 2500)
+    end = await call.run()
+    assert call.ours[0].start_ms > 8800
+    assert end.message_delivered
+
+
 async def test_a_mailbox_whose_last_words_are_recognised_late_is_known_to_be_full_all_the_same():
     call = Call(LEAVE)
     call.says(0.5, "Hi, you've reached the voicemail of Tom. I can't come to the phone.", 4500)

@@ -5,11 +5,13 @@ secret. A call lives in one region, and requests about it have to go there.
 Source: developer.vonage.com/en/voice/voice-api/concepts/regions.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from outdial import clock
 from outdial.carriers.errors import CarrierRefused
@@ -63,6 +65,7 @@ class VonageAccount:
         self.application_region = APPLICATION_REGIONS.get(self._voice_url)
         self._api_url = central if self._regional else self._voice_url
         self._rest_url = REST_URL if self._regional else self._voice_url
+        self._private_key: RSAPrivateKey | None = None
         self._basic = httpx.BasicAuth(credentials.api_key, credentials.api_secret)
         self._rest = RestClient("Vonage", self._voice_url, errors.from_reply, transport=transport)
 
@@ -107,13 +110,27 @@ class VonageAccount:
         if reply.get("error-code") != "200":
             raise errors.number_refusal(reply.get("error-code"))
 
-    def private_key(self) -> Any:
-        if not self.credentials.application_id or not self.credentials.private_key:
-            raise CarrierRefused(*NO_APPLICATION)
+    def private_key(self) -> RSAPrivateKey:
+        """What requests are signed with. It was checked when the account was given; here it is only read, and once:
+        the audio of every call would wait for the check."""
+        if self._private_key is None:
+            try:
+                self._private_key = tokens.load_private_key(self._pem(), is_checked=True)
+            except ValueError as error:
+                raise CarrierRefused(*BAD_PRIVATE_KEY) from error
+        return self._private_key
+
+    async def checked_private_key(self) -> RSAPrivateKey:
+        """That of an account which was just given."""
         try:
-            return tokens.load_private_key(self.credentials.private_key)
+            return await asyncio.to_thread(tokens.load_private_key, self._pem())
         except ValueError as error:
             raise CarrierRefused(*BAD_PRIVATE_KEY) from error
+
+    def _pem(self) -> str:
+        if not self.credentials.application_id or not self.credentials.private_key:
+            raise CarrierRefused(*NO_APPLICATION)
+        return self.credentials.private_key
 
     def unreadable(self) -> Exception:
         return self._rest.unreadable(repeatable=True)

@@ -5,6 +5,7 @@ own, unless the user gave one. An update of an application replaces it whole: re
 Sources: developer.vonage.com/en/api/numbers and en/api/application.v2.
 """
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -143,7 +144,7 @@ class VonageNumbers:
         """The application whose id was given; raises CarrierRefused when our private key is not its."""
         if not self._account.credentials.private_key:
             raise CarrierRefused(*NO_PRIVATE_KEY)
-        key = self._account.private_key()
+        key = await self._account.checked_private_key()
         application = await self._account.applications("GET", self._application_id, repeatable=True)
         public = _object(application, "keys").get("public_key")
         if not isinstance(public, str) or not tokens.is_public_half(public, key):
@@ -151,12 +152,13 @@ class VonageNumbers:
         return application
 
     async def _create(self, inbound_url: str, callback_url: str) -> dict[str, str]:
-        private_key = tokens.new_private_key()
+        private_key = await asyncio.to_thread(tokens.new_private_key)
+        public_key = tokens.public_pem(tokens.load_private_key(private_key, is_checked=True))
         application = await self._account.applications(
             "POST",
             json={
                 "name": APPLICATION_NAME,
-                "keys": {"public_key": tokens.public_pem(tokens.load_private_key(private_key))},
+                "keys": {"public_key": public_key},
                 "capabilities": {"voice": self._voice({}, inbound_url, callback_url)},
             },
             repeatable=True,  # a second application does no harm

@@ -30,10 +30,14 @@ def new_private_key() -> str:
     return pem.decode()
 
 
-def load_private_key(pem: str) -> rsa.RSAPrivateKey:
-    """Raises ValueError for what isn't an RSA private key. Line breaks may have come as the two characters \\n."""
+def load_private_key(pem: str, *, is_checked: bool = False) -> rsa.RSAPrivateKey:
+    """Raises ValueError for what isn't an RSA private key. Line breaks may have come as the two characters \\n.
+
+    Whether its numbers belong together takes 65 ms to find out, the rest 0.03 ms; `is_checked`: it is known.
+    """
+    text = pem.replace("\\n", "\n").strip().encode()
     try:
-        key = serialization.load_pem_private_key(pem.replace("\\n", "\n").strip().encode(), password=None)
+        key = serialization.load_pem_private_key(text, password=None, unsafe_skip_rsa_key_validation=is_checked)
     except (ValueError, TypeError, UnicodeError) as error:
         raise ValueError("not a private key in PEM format") from error
     if not isinstance(key, rsa.RSAPrivateKey):

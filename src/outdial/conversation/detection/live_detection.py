@@ -42,6 +42,8 @@ from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict, is_guess
 logger = logging.getLogger(__name__)
 
 KEPT_MS = 10_000  # of audio, to be recognised
+LOST_MS = 500     # between two windows: audio in between was lost; …
+GOES_ON_MS = 700  # … who was heard within this before may have gone on
 PERSON_OR_NOT = frozenset({AnsweredBy.HUMAN, AnsweredBy.UNKNOWN})
 
 
@@ -71,10 +73,13 @@ class LiveDetection:
         self._wanted = WordsWanted()
         self._echo = Echo(line.outgoing)
         self._recognitions = Background()
+        self._words_due = 0        # … of them
         self._pcm = bytearray()    # the newest KEPT_MS, until …
         self._first_ms: int | None = None  # when the first frame began
         self._audio_ms = 0
         self._windows = 0
+        self._window_ms: int | None = None  # until when windows were heard
+        self._voiced: Window | None = None  # the last one with a voice
         self._shared: tuple[int, int] | None = None  # the dialogue's words: when they began, and when they were known
         self._found: tuple[int, int] | None = None   # a machine: when, and how many phrases of people were known then
         self._ended_ms: int | None = None            # its greeting
@@ -161,9 +166,22 @@ class LiveDetection:
             voice = 0.0
         power = power_of(self._between(at_ms - WINDOW_MS, at_ms))
         self._windows += 1
-        self._take(Window(at_ms=at_ms, voice=voice, power=power))
+        self._take_lost(at_ms)
+        window = Window(at_ms=at_ms, voice=voice, power=power)
+        self._window_ms = at_ms
+        if voice >= VOICE:
+            self._voiced = window
+        self._take(window)
         if self._windows % EVERY_WINDOWS == 0 and self._stream is not None:
             self._look(at_ms)
+
+    def _take_lost(self, until_ms: int) -> None:
+        """What was lost of the audio before the window that ends then is no silence: who was speaking goes on."""
+        voiced, from_ms = self._voiced, self._window_ms
+        if from_ms is None or voiced is None or until_ms - from_ms < LOST_MS or from_ms - voiced.at_ms > GOES_ON_MS:
+            return
+        for at_ms in range(max(from_ms, until_ms - KEPT_MS) + WINDOW_MS, until_ms - WINDOW_MS, WINDOW_MS):
+            self._take(replace(voiced, at_ms=at_ms))
 
     def _tone(self, tone: Tone) -> None:
         if self._ended_ms is None:
@@ -198,6 +216,7 @@ class LiveDetection:
 
     def _recognise(self, span: Span, pcm: bytes) -> None:
         if self._how.recogniser is not None:
+            self._words_due += 1
             words = self._words(self._how.recogniser, span, pcm)
             self._recognitions.start(words, name="recognition of who answered")
 
@@ -209,6 +228,7 @@ class LiveDetection:
         except Exception:
             logger.exception("Words of who answered not recognised")
             text = ""
+        self._words_due -= 1
         self._safely(self._own_words, Words(at_ms=self._audio_ms, span=span, text=text))
 
     def _own_words(self, words: Words) -> None:
@@ -250,7 +270,8 @@ class LiveDetection:
         if self._found is None:
             self._found = evidence.spoken.now_ms, live_phrases(evidence)
         self._look_for_full(evidence)
-        end = greeting_end(evidence, *self._found, may_beep=self._tones.may_beep)
+        words_due = self._words_due > 0
+        end = greeting_end(evidence, *self._found, may_beep=self._tones.may_beep, words_due=words_due)
         if end is None:
             return
         beep, has_beeped = evidence.beep, end is GreetingEnd.BEEP
